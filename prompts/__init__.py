@@ -1,0 +1,42 @@
+"""The words said to the model and to the user; they stand in files beside this one, never in code."""
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+
+
+@dataclass(frozen=True)
+class Language:
+    """A language's English name, the Unicode names its letters begin with, its sentence for "not in the article"."""
+
+    name: str
+    script: tuple[str, ...]
+    abstention: str
+
+
+@cache
+def language(code: str) -> Language:
+    """The language of an ISO 639-1 code; English where the code is not known.
+
+    >>> language("fr").abstention
+    "L'article ne le dit pas."
+    """
+    known = json.loads(_read("languages.json"))
+    entry = known.get(code, known["en"])
+    return Language(entry["name"], tuple(entry["script"]), entry["abstention"])
+
+
+def fill(name: str, **values: str) -> str:
+    """The prompt prompts/NAME.md with its {fields} replaced, each once and only as the file has them.
+
+    >>> fill("write", question="{language}?", language="French").splitlines()[1]
+    'Question: {language}?'
+    """
+    return _read(f"{name}.md").format_map(values)
+
+
+@cache
+def _read(name: str) -> str:
+    return resources.files("prompts").joinpath(name).read_text("utf-8")

@@ -1,0 +1,290 @@
+"""An article: its text as it came, its language, its sentences, and what was left out of them.
+
+Nothing of the text is ever edited. Boilerplate and repeats are not removed: they are simply not sentences.
+"""
+from __future__ import annotations
+
+import hashlib
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache, cached_property
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from rag.datatypes import Omission, Sentence
+from rag.errors import ArticleError
+
+MAX_BYTES = 5_000_000
+SUFFIXES = {"", ".txt", ".text", ".md", ".markdown"}
+SHORT_LINE = 200
+"""Only lines of fewer characters can be boilerplate: a paragraph that speaks of cookies is prose."""
+SHORT_CLAUSE = 40
+"""A semicolon ends a sentence only between clauses of at least as many characters."""
+
+LONG_SENTENCE = 800
+"""A longer one is cut at its last comma or space before: the encoder and the model read only so much."""
+
+SCRIPTS = {
+    "ARABIC": "ar", "CYRILLIC": "ru", "GREEK": "el", "THAI": "th", "DEVANAGARI": "hi", "HANGUL": "ko",
+    "HIRAGANA": "ja", "KATAKANA": "ja", "CJK": "zh", "HEBREW": "he",
+}  # fmt: skip
+LATIN = ["en", "fr", "de", "es", "tr", "vi", "ro", "it", "pt", "nl", "pl", "sv", "id"]
+
+ABBREVIATIONS = frozenset(
+    "mr mrs ms dr prof sr jr st vs etc no fig vol pp ed gen col lt sgt rev hon inc ltd co corp dept approx ca cf al "
+    "e.g i.e u.s u.k a.m p.m p d м г гг т.е т.д т.п т.к др пр см стр рис тыс млн млрд руб ул им св проф акад "
+    "bzw z.b usw ca nr str hr fr bd m mme mlle cie av n art vb örn dr doç alm bkz yy sra ud uds ee.uu د م أ ص ج هـ".split()
+)
+CLOSING = "\"'”’»)]}›」』）］】"
+BOUNDARY = re.compile(rf"(?P<mark>[.!?؟۔…।؛;]+)(?P<close>[{re.escape(CLOSING)}]*)(?=\s)|(?P<cjk>[。！？]+[{re.escape(CLOSING)}]*)")
+WORD_BEFORE = re.compile(r"[\w.]+$")
+LINE = re.compile(r"[^\r\n\v\f\x1c-\x1e\x85\u2028\u2029]+")
+HARD_WRAP = 100
+
+BOILERPLATE = re.compile(
+    r"\bcookies?\b|ملف(ات)? تعريف الارتباط|(?:all rights reserved|جميع الحقوق محفوظة|©|copyright)"
+    r"|^(?:share|follow us|subscribe|sign up|read more|related|advertisement|photo:|image:|source:)\b"
+    r"|^(?:شارك|تابعونا|تابعنا|اشترك|اقرأ أيضا|اقرأ أيضًا|اقرأ المزيد|إعلان|المصدر:|الصورة:)"
+    r"|^(?:читайте также|подписывайтесь|поделиться|реклама)|^(?:lire aussi|partager|abonnez-vous|publicité)",
+    re.IGNORECASE,
+)
+BYLINE = re.compile(r"^(?:by|بقلم|كتب|كتبت|إعداد|автор|par|von|por)\s*:?\s+\S+(?:\s+\S+){0,4}$", re.IGNORECASE)
+HANDLE = re.compile(r"^(?:@\w+|https?://\S+|www\.\S+|[\w.+-]+@[\w-]+\.[\w.]+)$", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Article:
+    """A text and its sentences: `article.text[s.start:s.end] == s.text`, always."""
+
+    text: str
+    title: str
+    language: str
+    sentences: tuple[Sentence, ...]
+    omitted: tuple[Omission, ...] = ()
+    author: str | None = None
+    source: str | None = None
+
+    @classmethod
+    def from_text(cls, text: str, *, title: str = "", author: str | None = None, source: str | None = None) -> Article:
+        """An article of this very text. Raises ArticleError when it is empty, too large or holds no sentence."""
+        if len(text.encode("utf-8", "surrogatepass")) > MAX_BYTES:
+            raise ArticleError(f"The article has {len(text):,} characters; at most {MAX_BYTES:,} bytes are taken. Split it.")
+        if not text.strip():
+            raise ArticleError("The article is empty. Give a text with at least one sentence.")
+        lines = list(_paragraphs(text))
+        omitted = _omissions(text, lines)
+        kept = [line for line in lines if line not in {(o.start, o.end) for o in omitted}]
+        sentences = [
+            (start, end, number) for number, (a, b) in enumerate(kept) for start, end in split_sentences(text, a, b)
+        ]
+        if not sentences:
+            raise ArticleError(f"The article {title!r} holds no sentence: no line with a letter or a digit. Check the text.")
+        return cls(
+            text=text,
+            title=title or text[sentences[0][0] : sentences[0][1]][:80],
+            language=detect_language(" ".join(text[a:b] for a, b, _ in sentences[:40])),
+            sentences=tuple(Sentence(i, a, b, text[a:b], number) for i, (a, b, number) in enumerate(sentences)),
+            omitted=omitted,
+            author=author,
+            source=source,
+        )
+
+    @classmethod
+    def open(cls, path: str | Path) -> Article:
+        """The article in a text or Markdown file: UTF-8, UTF-16 with its mark, or Windows-1256."""
+        path = Path(path)
+        if path.suffix.lower() not in SUFFIXES:
+            raise ArticleError(f"{path} is a {path.suffix} file; .txt and .md are read. Save it as plain text first.")
+        try:
+            if path.stat().st_size > MAX_BYTES:
+                raise ArticleError(f"{path} has {path.stat().st_size:,} bytes; at most {MAX_BYTES:,} are taken. Split it.")
+            data = path.read_bytes()
+        except OSError as exc:
+            raise ArticleError(f"Can't read {path}: {exc.strerror}. Check the name and the permissions.") from exc
+        return cls.from_text(decode(data, str(path)), title=path.stem, source=path.name)
+
+    @classmethod
+    def default(cls) -> Article:
+        """The bundled article, by Hazem Ayyad, in Arabic."""
+        data = resources.files("rag").joinpath("data/article.txt").read_bytes()
+        return cls.from_text(
+            decode(data, "the bundled article"),
+            title="روسيا وآسيا الوسطى بعد الانسحاب الأمريكي من أفغانستان",
+            author="Hazem Ayyad (@hma36)",
+            source="article.txt",
+        )
+
+    @cached_property
+    def hash(self) -> str:
+        """SHA-256 of the text, hexadecimal."""
+        return hashlib.sha256(self.text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def decode(data: bytes, name: str) -> str:
+    """The text of a file's bytes, line ends as they are, without the byte-order mark."""
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+        encodings = ["utf-16"]
+    else:
+        encodings = ["utf-8-sig", "cp1256"]
+    for encoding in encodings:
+        try:
+            text = data.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+        if encoding == "cp1256" and not _plausible(text):
+            continue
+        if any(unicodedata.category(c) == "Cc" and c not in "\t\n\v\f\r\x1c\x1d\x1e\x85" for c in text):
+            raise ArticleError(f"{name} looks like a binary file: it holds control characters. Save it as plain text.")
+        return text
+    raise ArticleError(f"{name} is neither UTF-8, UTF-16 nor Windows-1256 text. Save it as UTF-8.")
+
+
+def detect_language(text: str) -> str:
+    """ISO 639-1 code: by script and, within the Latin one, by py3langid; "en" without letters.
+
+    >>> detect_language("لماذا رفضت موسكو؟"), detect_language("Почему Москва отказала?"), detect_language("…")
+    ('ar', 'ru', 'en')
+    """
+    scripts = Counter(unicodedata.name(c, "?").split()[0] for c in text if c.isalpha())
+    if not scripts:
+        return "en"
+    if scripts["HIRAGANA"] + scripts["KATAKANA"]:
+        return "ja"
+    script = scripts.most_common(1)[0][0]
+    if script == "ARABIC" and re.search("[پچژگ]", text):
+        return "fa"
+    if script != "LATIN":
+        return SCRIPTS.get(script, "en")
+    return _latin_language(text)
+
+
+def split_sentences(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
+    """Offsets of the sentences of one paragraph, text[start:end], in order, without surrounding spaces.
+
+    >>> text = "Dr. Smith paid 3.5 million (see p. 4). He left."
+    >>> [text[a:b] for a, b in split_sentences(text, 0, len(text))]
+    ['Dr. Smith paid 3.5 million (see p. 4).', 'He left.']
+    """
+    begin = start
+    for match in BOUNDARY.finditer(text, start, end):
+        if match.start() >= begin and _ends_sentence(text, begin, end, match):
+            yield from _trimmed(text, begin, match.end())
+            begin = match.end()
+    yield from _trimmed(text, begin, end)
+
+
+def _ends_sentence(text: str, begin: int, end: int, match: re.Match[str]) -> bool:
+    if match["cjk"]:
+        return True
+    rest = text[match.end() : end]
+    following = rest.lstrip()[:1]
+    if not following:
+        return False
+    if match["mark"] in ";؛":
+        return match.start() - begin >= SHORT_CLAUSE and len(rest) >= SHORT_CLAUSE
+    if _open_bracket(text[begin : match.end()]):
+        return False
+    if following.islower() and match["mark"][-1] in ".…":
+        return False
+    if match["mark"] != ".":
+        return match["mark"] != ".." and not following.islower()
+    before = WORD_BEFORE.search(text, max(begin, match.start() - 20), match.start())
+    word = before.group().lower() if before else ""
+    initial = len(word) == 1 and word.isalpha() and text[match.start() - 1].isupper()
+    return not (initial or word in ABBREVIATIONS)
+
+
+def _open_bracket(text: str) -> bool:
+    """Whether a parenthesis opened in the last 200 characters is still open."""
+    tail = text[-200:]
+    return tail.count("(") > tail.count(")")
+
+
+def _trimmed(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
+    while start < end and (text[start].isspace() or text[start] in "\u200e\u200f\ufeff"):
+        start += 1
+    while end > start and text[end - 1].isspace():
+        end -= 1
+    while end - start > LONG_SENTENCE:
+        cut = max(text.rfind(mark, start, start + LONG_SENTENCE) for mark in "؛;،,: ")
+        cut = cut + 1 if cut > start else start + LONG_SENTENCE
+        yield from _trimmed(text, start, cut)
+        start = cut
+    if any(c.isalnum() for c in text[start:end]):
+        yield start, end
+
+
+def _paragraphs(text: str) -> Iterator[tuple[int, int]]:
+    """Offsets of paragraphs: lines, or blocks between blank lines where the text is hard-wrapped."""
+    lines = [m.span() for m in LINE.finditer(text) if m.group().strip()]
+    blank = re.search(r"\n[ \t]*\r?\n", text)
+    wrapped = len(lines) > 3 and blank and max(b - a for a, b in lines) <= HARD_WRAP
+    block: list[tuple[int, int]] = []
+    for line in lines:
+        if block and not (wrapped and text[block[-1][1] : line[0]].count("\n") < 2):
+            yield block[0][0], block[-1][1]
+            block = []
+        block.append(line)
+    if block:
+        yield block[0][0], block[-1][1]
+
+
+def _omissions(text: str, lines: list[tuple[int, int]]) -> tuple[Omission, ...]:
+    """Boilerplate, bylines, handles and repeats among the paragraphs; none where nothing else would be left."""
+    folded = [_fold(text[a:b]) for a, b in lines]
+    found = []
+    for i, (a, b) in enumerate(lines):
+        line = text[a:b].strip()
+        following = text[slice(*lines[i + 1])].strip() if i + 1 < len(lines) else ""
+        if reason := _boilerplate(line, following):
+            found.append(Omission(a, b, text[a:b], reason))
+        elif len(folded[i]) >= SHORT_CLAUSE and _repeats(folded, i):
+            found.append(Omission(a, b, text[a:b], "repeat"))
+    return tuple(found) if len(found) < len(lines) else ()
+
+
+def _boilerplate(line: str, following: str) -> str | None:
+    if len(line) >= SHORT_LINE:
+        return None
+    if HANDLE.match(line):
+        return "handle or address"
+    if BYLINE.match(line) and len(line) < 60 and line[-1] not in ".!?؟":
+        return "byline"
+    if HANDLE.match(following) and len(line.split()) <= 4 and line[-1] not in ".!?؟؛":
+        return "byline"
+    return "boilerplate" if BOILERPLATE.search(line) and len(line.split()) <= 20 else None
+
+
+def _repeats(folded: list[str], i: int) -> bool:
+    """Whether paragraph i stands again, whole: later in a longer one, or earlier as it is."""
+    if folded[i] in folded[:i]:
+        return True
+    return any(len(other) > len(folded[i]) and folded[i] in other for other in folded)
+
+
+def _fold(text: str) -> str:
+    return " ".join("".join(c if c.isalnum() else " " for c in text.lower()).split())
+
+
+def _plausible(text: str) -> bool:
+    """Whether text decoded as Windows-1256 is words: mostly Arabic or plain Latin letters and spaces."""
+    good = sum(c.isspace() or c.isascii() and c.isprintable() or "\u0600" <= c <= "\u06ff" or c in "«»“”‘’–—…" for c in text)
+    arabic = sum("\u0621" <= c <= "\u064a" for c in text)
+    return good >= 0.97 * len(text) and arabic >= 0.3 * len(text)
+
+
+def _latin_language(text: str) -> str:
+    return str(_identifier().classify(text[:2000])[0])
+
+
+@cache
+def _identifier() -> Any:
+    from py3langid.langid import MODEL_FILE, LanguageIdentifier
+
+    identifier = LanguageIdentifier.from_model_file(MODEL_FILE)
+    identifier.set_languages(LATIN)
+    return identifier

@@ -1,0 +1,144 @@
+"""The path of one question, top to bottom: search, choose the evidence, write from it, cite it."""
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+
+import prompts
+from embeddings.encoder import Encoder
+from embeddings.weights import Progress
+from rag.article import Article, detect_language
+from rag.citations import cite
+from rag.config import Config
+from rag.datatypes import Answer, Timings, Turn
+from rag.errors import QuestionError
+from rag.evidence import choose_evidence
+from rag.models import ChatModel, load_encoder, load_model
+from rag.retriever import Retriever
+
+MAX_QUESTION = 2_000
+FOLLOW_UP_WORDS = 4
+"""A question of at most as many words is read as a follow-up where there is a history."""
+
+
+class Chat:
+    """Questions to one article. Encoder and model are loaded once per process and shared.
+
+    Any object that fits `Encoder` or `ChatModel` can be passed in place of the default ones.
+    """
+
+    def __init__(
+        self,
+        article: Article,
+        *,
+        config: Config | None = None,
+        encoder: Encoder | None = None,
+        model: ChatModel | None = None,
+        progress: Progress | None = None,
+    ) -> None:
+        self.article = article
+        self.config = config or Config()
+        encoder = encoder or load_encoder(self.config, progress)
+        self.model = model or load_model(self.config, progress)
+        self.retriever = Retriever(article, encoder, cache=self.config.cache, progress=progress)
+
+    @classmethod
+    def open(cls, article: Article | str | Path | None = None, **options: object) -> Chat:
+        """A Chat over an article, a text file, or the bundled article."""
+        if not isinstance(article, Article):
+            article = Article.default() if article is None else Article.open(article)
+        return cls(article, **options)  # type: ignore[arg-type]
+
+    def ask(self, question: str, *, history: Sequence[Turn] = (), language: str | None = None) -> Answer:
+        """The whole answer. Raises QuestionError for an empty or too long question."""
+        *_, answer = self.stream(question, history=history, language=language)
+        return answer
+
+    def stream(self, question: str, *, history: Sequence[Turn] = (), language: str | None = None) -> Iterator[Answer]:
+        """Growing answers; the last is the answer. `language` fixes its language, else it is the question's."""
+        began, config, model = time.perf_counter(), self.config, self.model
+        clock = Stopwatch(began)
+        question = self._standalone(_checked(question), history)
+        code = language or detect_language(question)
+        answer = Answer(question, language=code, stage="searching")
+        yield answer
+
+        hits = self.retriever.search(question, max(config.hits, config.candidates))
+        answer = replace(answer, hits=hits[: config.hits], stage="choosing", timings=clock.lap("search"))
+        yield answer
+
+        evidence = choose_evidence(
+            model, self.article, question, hits, candidates=config.candidates, most=config.evidence
+        )
+        answer = replace(answer, confidence=round(evidence.confidence, 4), timings=clock.lap("choose"))
+        words = prompts.language(code)
+        if not evidence.chosen:
+            yield replace(answer, text=words.abstention, stage="done", timings=clock.lap("write"))
+            return
+
+        text = ""
+        answer = replace(answer, answered=True, stage="writing")
+        for piece in model.stream(
+            evidence.reading,
+            [evidence.places[i] for i in evidence.chosen],
+            prompts.fill("write", question=question, language=words.name),
+            "",
+            script=words.script,
+            quoted=" ".join(self.article.sentences[i].text for i in evidence.chosen),
+            max_tokens=config.max_tokens,
+        ):
+            text += piece
+            clock.word()
+            yield replace(answer, text=text)
+
+        marked, claims, citations = cite(self.article, evidence, text)
+        yield replace(answer, text=marked, claims=claims, citations=citations, stage="done", timings=clock.lap("write"))
+
+    def _standalone(self, question: str, history: Sequence[Turn]) -> str:
+        """The question as it stands alone: a short one after others gets what it leaves out from the last turn."""
+        if not history or len(question.split()) > FOLLOW_UP_WORDS:
+            return question
+        last, words = history[-1], prompts.language(detect_language(question))
+        reading = self.model.read(prompts.fill("conversation", earlier=last.question, answer=last.answer), [])
+        prompt = prompts.fill("standalone", question=question, language=words.name)
+        return "".join(
+            self.model.stream(reading, [], prompt, "", script=words.script, quoted=last.question, max_tokens=48)
+        ).strip() or question
+
+
+class Stopwatch:
+    """Seconds per stage, and to the first word."""
+
+    def __init__(self, began: float) -> None:
+        self._began = self._last = began
+        self._seconds: dict[str, float] = {}
+
+    def word(self) -> None:
+        self._seconds.setdefault("first_word", time.perf_counter() - self._began)
+
+    def lap(self, stage: str) -> Timings:
+        now = time.perf_counter()
+        self._seconds[stage], self._last = now - self._last, now
+        return Timings(**{k: round(v, 4) for k, v in self._seconds.items()}, total=round(now - self._began, 4))
+
+
+def ask(question: str, *, article: Article | str | Path | None = None, language: str | None = None) -> Answer:
+    """The answer to a question about an article, the bundled one unless another is given."""
+    return _shared(article).ask(question, language=language)
+
+
+@cache
+def _shared(article: Article | str | Path | None) -> Chat:
+    return Chat.open(article)
+
+
+def _checked(question: str) -> str:
+    question = question.strip()
+    if not question:
+        raise QuestionError("The question is empty. Ask something about the article.")
+    if len(question) > MAX_QUESTION:
+        raise QuestionError(f"The question has {len(question):,} characters; at most {MAX_QUESTION:,} are read. Shorten it.")
+    return question

@@ -1,0 +1,44 @@
+"""Claims, markers and support: pure functions from words and evidence to what an Answer shows."""
+from __future__ import annotations
+
+import re
+import unicodedata
+
+from rag.article import Article
+from rag.datatypes import Citation, Claim
+from rag.evidence import Evidence
+
+NUMBER = re.compile(r"\d+(?:[.,٫٬]\d+)*")
+MARKER = re.compile(r"\[\s*\d+(?:\s*[,،]\s*\d+)*\s*\]")
+
+
+def cite(article: Article, evidence: Evidence, text: str) -> tuple[str, tuple[Claim, ...], tuple[Citation, ...]]:
+    """(text with markers, claims, citations) of an answer written from the evidence.
+
+    Support is the chance that the cited sentences hold the answer, halved when the text has a number
+    that none of them has: numbers are to be copied, not made.
+    """
+    words = MARKER.sub("", text).strip()
+    agreed = 1.0 if numbers_stand(words, " ".join(article.sentences[i].text for i in evidence.chosen)) else 0.5
+    citations = tuple(
+        Citation(number, s.start, s.end, s.text, round(agreed * evidence.probabilities[s.index], 4), s.index)
+        for number, s in enumerate((article.sentences[i] for i in evidence.chosen), 1)
+    )
+    support = round(min(1.0, sum(c.support for c in citations)), 4)
+    claim = Claim(words, tuple(c.number for c in citations), support)
+    return f"{words} {''.join(f'[{c.number}]' for c in citations)}", (claim,), citations
+
+
+def numbers_stand(claim: str, source: str) -> bool:
+    """Whether every number of the claim stands in the source, whatever digits either is written in.
+
+    >>> numbers_stand("in 1889", "عام ١٨٨٩"), numbers_stand("12,5 km", "12.5 km"), numbers_stand("7", "17")
+    (True, True, False)
+    """
+    return set(_numbers(claim)) <= set(_numbers(source))
+
+
+def _numbers(text: str) -> list[str]:
+    return [
+        "".join(str(unicodedata.digit(c)) for c in number if c.isdigit()) for number in NUMBER.findall(text)
+    ]

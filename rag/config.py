@@ -1,0 +1,40 @@
+"""What can be set. Only entry points read the environment; everything else is handed a `Config`."""
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any
+
+
+def _cache() -> Path:
+    from platformdirs import user_cache_path
+
+    return user_cache_path("sanad", appauthor=False)
+
+
+@dataclass(frozen=True)
+class Config:
+    """Settings of one `Chat`.
+
+    `model`: "default", "small", a path to a GGUF file, or hf:REPO:FILE. `encoder`: "default", or a folder or
+    hub name that sentence-transformers loads. `threads`: physical cores is best. `candidates`: sentences the
+    model chooses from. `evidence`: sentences cited, at most. `hits`: sentences listed as retrieved.
+    """
+
+    model: str = "default"
+    encoder: str = "default"
+    threads: int = field(default_factory=lambda: os.cpu_count() or 2)
+    cache: Path = field(default_factory=_cache)
+    hits: int = 8
+    candidates: int = 6
+    evidence: int = 2
+    max_tokens: int = 48
+
+    @classmethod
+    def from_environment(cls, **given: Any) -> Config:
+        """Settings from SANAD_MODEL, SANAD_ENCODER, SANAD_THREADS and SANAD_CACHE; `given` ones win, None is not given."""
+        kinds = {"model": str, "encoder": str, "threads": int, "cache": Path}
+        found = {name: kind(os.environ[f"SANAD_{name.upper()}"]) for name, kind in kinds.items() if f"SANAD_{name.upper()}" in os.environ}
+        known = {f.name for f in fields(cls)}
+        return replace(cls(), **found, **{k: v for k, v in given.items() if v is not None and k in known})

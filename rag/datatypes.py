@@ -1,0 +1,111 @@
+"""What goes through the program: frozen values, tuples inside.
+
+All offsets count characters (code points) of `Article.text`, end exclusive, so that
+`article.text[x.start:x.end]` is the text meant, for sentences, hits and citations alike.
+"""
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+Stage = Literal["searching", "choosing", "writing", "done"]
+
+
+@dataclass(frozen=True, slots=True)
+class Sentence:
+    """A sentence of an article: `index` counts from 0 in reading order, `paragraph` likewise."""
+
+    index: int
+    start: int
+    end: int
+    text: str
+    paragraph: int
+
+
+@dataclass(frozen=True, slots=True)
+class Omission:
+    """A span of the article that is not a sentence, and why: "boilerplate", "byline", "repeat" …"""
+
+    start: int
+    end: int
+    text: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A retrieved sentence: its index, offsets, score (higher is nearer) and rank (0 is best)."""
+
+    sentence: int
+    start: int
+    end: int
+    score: float
+    rank: int
+
+
+@dataclass(frozen=True, slots=True)
+class Citation:
+    """Where a statement stands. `number` is the marker [number] in `Answer.text`, from 1;
+    `quote == article.text[start:end]`, always; `support` in 0..1 is how well it carries its claims."""
+
+    number: int
+    start: int
+    end: int
+    quote: str
+    support: float
+    sentence: int
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A statement of the answer without its markers, the numbers of its citations, its support in 0..1."""
+
+    text: str
+    citations: tuple[int, ...]
+    support: float
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One question and its answer, earlier in a conversation."""
+
+    question: str
+    answer: str
+
+
+@dataclass(frozen=True, slots=True)
+class Timings:
+    """Seconds per stage of one question, and the chat model's tokens in and out."""
+
+    search: float = 0.0
+    choose: float = 0.0
+    write: float = 0.0
+    first_word: float = 0.0
+    total: float = 0.0
+    tokens_in: int = 0
+    tokens_out: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The answer to one question, or the growing part of it while `stage` is not "done".
+
+    When `answered` is False the article does not answer: `text` says so in the question's
+    language and there are no claims. `confidence` is the probability, in 0..1, that the article
+    answers the question. `citations` are in order of `number`, `hits` best first.
+    """
+
+    question: str
+    text: str = ""
+    answered: bool = False
+    confidence: float = 0.0
+    language: str = "en"
+    claims: tuple[Claim, ...] = ()
+    citations: tuple[Citation, ...] = ()
+    hits: tuple[Hit, ...] = ()
+    timings: Timings = field(default_factory=Timings)
+    stage: Stage = "done"
+
+    def to_dict(self) -> dict[str, Any]:
+        """The answer as plain lists, dicts, strings and numbers, ready for JSON."""
+        return asdict(self)

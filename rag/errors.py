@@ -1,0 +1,25 @@
+"""Every error a user can meet, and what it says: what happened, with which value, what to do next.
+
+    SanadError
+    ├── ArticleError         the article can't be read: empty, binary, undecodable, too large, missing
+    ├── QuestionError        the question can't be asked: empty, too long
+    ├── ModelError           the chat model can't be loaded or failed while it ran
+    └── WeightsError         from embeddings: a weights file is missing, damaged or can't be written
+"""
+from __future__ import annotations
+
+from embeddings.errors import SanadError, WeightsError
+
+__all__ = ["ArticleError", "ModelError", "QuestionError", "SanadError", "WeightsError"]
+
+
+class ArticleError(SanadError):
+    """The article can't be read."""
+
+
+class QuestionError(SanadError):
+    """The question can't be asked."""
+
+
+class ModelError(SanadError):
+    """The chat model can't be loaded, or failed while it ran."""

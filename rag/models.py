@@ -1,0 +1,362 @@
+"""The chat model: what the rest asks of one, and llama.cpp's answer to it.
+
+An article is read once: the model evaluates its numbered sentences in order and keeps what attention needs
+of each token, its cells. A question then looks at a few chosen sentences only: their cells are shared into
+a sequence of their own (nothing is copied or evaluated again) and the question is evaluated after them. So
+the model sees the evidence and nothing else, and a question costs its own few tokens.
+"""
+from __future__ import annotations
+
+import codecs
+import ctypes
+import hashlib
+import re
+import threading
+import unicodedata
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cache, cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+from embeddings import weights
+from embeddings.weights import Progress
+from rag.errors import ModelError
+
+if TYPE_CHECKING:
+    from embeddings.encoder import Encoder
+    from rag.config import Config
+
+ARTICLE, LOOK = 0, 1
+"""Sequences of the context: the article being read, and the first one that looks at parts of it."""
+SEQUENCES = 16
+RESERVE = 1024
+"""Cells left free for the question and the reply."""
+MARK = "\u2063here\u2063"
+
+
+@dataclass(frozen=True)
+class Reading:
+    """Pieces of text that a model has evaluated in order, each seeing all before it.
+
+    `spans[i]` are the token positions (start, end) of piece i, after the first `instructions` ones.
+    `state` holds the cells, as the model that made them saved them.
+    """
+
+    instructions: int
+    spans: tuple[tuple[int, int], ...]
+    state: bytes = field(repr=False)
+
+
+class ChatModel(Protocol):
+    """What `rag` needs of a chat model. `rag.testing.FakeModel` is the smallest one that fits."""
+
+    name: str
+    fingerprint: str
+    """Changes whenever the same prompt could give another answer."""
+    capacity: int
+    """How many tokens a reading may have, at most."""
+
+    def count(self, text: str) -> int:
+        """The number of tokens of a text."""
+
+    def read(self, instructions: str, pieces: Sequence[str], progress: Progress | None = None) -> Reading:
+        """Evaluate the pieces once, in order. Raises ModelError when they don't fit."""
+
+    def score(self, reading: Reading, chosen: Sequence[int], prompt: str, start: str, choices: Sequence[str]) -> np.ndarray:
+        """ln P(choice | chosen pieces, prompt, start of the reply) for each choice: float64, shape (choices,)."""
+
+    def stream(self, reading: Reading, chosen: Sequence[int], prompt: str, start: str, *, script: tuple[str, ...],
+               quoted: str, max_tokens: int) -> Iterator[str]:
+        """The reply, greedily decoded, in growing pieces of text: one line, letters of `script` or Latin ones of `quoted`."""
+
+
+class LlamaCppModel:
+    """A GGUF file run by llama.cpp. Safe to share between threads: one reading or reply at a time.
+
+    `threads` should be the number of physical cores. `context` counts cells, those kept of an article and
+    those of the question at hand; a cell takes 28 KB with the default weights. Raises ModelError when the
+    file can't be loaded.
+    """
+
+    def __init__(self, path: Path, *, fingerprint: str = "", threads: int = 2, context: int = 6144) -> None:
+        import llama_cpp
+
+        self._api = llama_cpp
+        self._lock = threading.RLock()
+        self._resident: Reading | None = None
+        _silence(llama_cpp)
+        if not path.is_file():
+            raise ModelError(f"There is no model file {path}. --model takes a .gguf file, hf:REPO:FILE, default or small.")
+        self._model = llama_cpp.llama_model_load_from_file(str(path).encode(), llama_cpp.llama_model_default_params())
+        if not self._model:
+            raise ModelError(f"llama.cpp can't load {path}: not a whole GGUF file of a known kind. Run: sanad doctor")
+        params = llama_cpp.llama_context_default_params()
+        params.n_ctx, params.n_batch, params.n_ubatch = context, 512, 512
+        params.n_seq_max, params.kv_unified = SEQUENCES, True
+        params.n_threads = params.n_threads_batch = threads
+        params.flash_attn_type = llama_cpp.LLAMA_FLASH_ATTN_TYPE_ENABLED
+        self._context = llama_cpp.llama_init_from_model(self._model, params)
+        if not self._context:
+            raise ModelError(f"llama.cpp can't make room for {context} tokens with {path}. Free some memory and try again.")
+        self._memory = llama_cpp.llama_get_memory(self._context)
+        self._vocabulary = llama_cpp.llama_model_get_vocab(self._model)
+        self._batch = llama_cpp.llama_batch_init(params.n_batch, 0, 1)
+        self.batch_size = params.n_batch
+        self.name = path.stem
+        self.fingerprint = fingerprint or hashlib.sha256(f"{path.resolve()}{path.stat()}".encode()).hexdigest()
+        self.capacity = context - RESERVE
+        self.tokens_in = self.tokens_out = 0
+
+    def count(self, text: str) -> int:
+        return len(self._tokens(text))
+
+    def read(self, instructions: str, pieces: Sequence[str], progress: Progress | None = None) -> Reading:
+        head, _ = self._frame
+        tokens = self._tokens(head, special=True) + self._tokens(instructions)
+        spans, beginning = [], len(tokens)
+        for piece in pieces:
+            added = self._tokens(piece)
+            spans.append((len(tokens), len(tokens) + len(added)))
+            tokens += added
+        if len(tokens) > self.capacity:
+            raise ModelError(f"A text of {len(tokens)} tokens does not fit into {self.capacity}. Ask fewer sentences at once.")
+        with self._lock:
+            self._resident = None
+            self._api.llama_memory_clear(self._memory, True)
+            for at in range(0, len(tokens), self.batch_size):
+                if progress:
+                    progress("reading the article", at, len(tokens))
+                self._decode([(t, at + i, ARTICLE, False) for i, t in enumerate(tokens[at : at + self.batch_size])])
+            size = self._api.llama_state_seq_get_size(self._context, ARTICLE)
+            buffer = (ctypes.c_uint8 * size)()
+            self._api.llama_state_seq_get_data(self._context, buffer, size, ARTICLE)
+            reading = Reading(beginning, tuple(spans), bytes(buffer))
+            self._resident = reading
+        if progress:
+            progress("reading the article", len(tokens), len(tokens))
+        return reading
+
+    def score(self, reading: Reading, chosen: Sequence[int], prompt: str, start: str, choices: Sequence[str]) -> np.ndarray:
+        paths = [tuple(self._tokens(choice)) for choice in choices]
+        with self._lock:
+            position, logits = self._look(reading, chosen, prompt, start)
+            known = {(): _log_softmax(logits)}
+            # Every proper beginning of a choice needs one more step; those of a length go in one batch.
+            for length in range(1, max(map(len, paths))):
+                begun = sorted({path[:length] for path in paths if len(path) > length})
+                for group in (begun[i : i + SEQUENCES - 2] for i in range(0, len(begun), SEQUENCES - 2)):
+                    known |= self._step(group, position)
+        return np.array([sum(known[path[:i]][token] for i, token in enumerate(path)) for path in paths])
+
+    def stream(self, reading: Reading, chosen: Sequence[int], prompt: str, start: str, *, script: tuple[str, ...],
+               quoted: str, max_tokens: int) -> Iterator[str]:
+        with self._lock:
+            position, logits = self._look(reading, chosen, prompt, start)
+            barred = self._barred(script, quoted)
+            logits[self._silent] = -np.inf  # say something: an end or a line break may not come first
+            text = codecs.getincrementaldecoder("utf-8")("ignore")
+            for position in range(position, position + max_tokens):
+                token = int(np.where(barred, -np.inf, logits).argmax())
+                if token in self._ends:
+                    return
+                self.tokens_out += 1
+                piece = text.decode(self._pieces[token])
+                if "\n" in piece:
+                    yield piece.partition("\n")[0]
+                    return
+                if piece:
+                    yield piece
+                logits = self._decode([(token, position, LOOK, True)])[0]
+
+    def _look(self, reading: Reading, chosen: Sequence[int], prompt: str, start: str) -> tuple[int, np.ndarray]:
+        """Share the chosen pieces' cells into LOOK and evaluate the prompt there: (next position, logits)."""
+        api, memory = self._api, self._memory
+        if self._resident is not reading:
+            api.llama_memory_clear(memory, True)
+            state = (ctypes.c_uint8 * len(reading.state)).from_buffer_copy(reading.state)
+            if not api.llama_state_seq_set_data(self._context, state, len(reading.state), ARTICLE):
+                raise ModelError("The kept reading of the article does not fit this model. Run: sanad doctor")
+            self._resident = reading
+        for sequence in range(LOOK, SEQUENCES):
+            api.llama_memory_seq_rm(memory, sequence, -1, -1)
+        spans = [reading.spans[i] for i in sorted(chosen)]
+        for begin, end in [(0, reading.instructions), *spans]:
+            api.llama_memory_seq_cp(memory, ARTICLE, LOOK, begin, end)
+        _, tail = self._frame
+        tokens = self._tokens(prompt) + self._tokens(tail, special=True) + self._tokens(start)
+        position = spans[-1][1] if spans else reading.instructions
+        logits = []
+        for at in range(0, len(tokens), self.batch_size):
+            part = tokens[at : at + self.batch_size]
+            logits = self._decode([(t, position + at + i, LOOK, at + i == len(tokens) - 1) for i, t in enumerate(part)])
+        return position + len(tokens), logits[0]
+
+    def _step(self, begun: Sequence[tuple[int, ...]], position: int) -> dict[tuple[int, ...], np.ndarray]:
+        """ln P of the next token after each of some beginnings of one length, each in a sequence of its own."""
+        rows = []
+        for sequence, path in enumerate(begun, LOOK + 1):
+            self._api.llama_memory_seq_rm(self._memory, sequence, -1, -1)
+            self._api.llama_memory_seq_cp(self._memory, LOOK, sequence, -1, -1)
+            rows += [(token, position + i, sequence, i == len(path) - 1) for i, token in enumerate(path)]
+        return {path: _log_softmax(logits) for path, logits in zip(begun, self._decode(rows), strict=True)}
+
+    def _decode(self, rows: Sequence[tuple[int, int, int, bool]]) -> list[np.ndarray]:
+        """Evaluate (token, position, sequence, wanted) rows; the logits of the wanted ones, in order."""
+        batch = self._batch
+        batch.n_tokens = len(rows)
+        for i, (token, position, sequence, wanted) in enumerate(rows):
+            batch.token[i], batch.pos[i], batch.logits[i] = token, position, wanted
+            batch.n_seq_id[i], batch.seq_id[i][0] = 1, sequence
+        self.tokens_in += len(rows)
+        if code := self._api.llama_decode(self._context, batch):
+            raise ModelError(f"llama.cpp could not evaluate {len(rows)} tokens (code {code}). Run: sanad doctor")
+        size = self._api.llama_vocab_n_tokens(self._vocabulary)
+        return [
+            np.ctypeslib.as_array(self._api.llama_get_logits_ith(self._context, i), (size,)).copy()
+            for i, row in enumerate(rows)
+            if row[3]
+        ]
+
+    def _tokens(self, text: str, special: bool = False) -> list[int]:
+        """Token ids; names of control tokens in the text stay plain text unless `special`."""
+        data = text.encode("utf-8", "replace")
+        ids = (ctypes.c_int32 * (len(data) + 8))()
+        number = self._api.llama_tokenize(self._vocabulary, data, len(data), ids, len(ids), False, special)
+        return list(ids[:number])
+
+    def _barred(self, script: tuple[str, ...], quoted: str) -> np.ndarray:
+        """Tokens that may not be written: those with letters of another script; Latin only as `quoted` has it."""
+        mask = self._masks.get(script)
+        if mask is None:
+            mask = np.array([not writable(piece, script) for piece in self._pieces])
+            self._masks[script] = mask
+        mask = mask.copy()
+        for word in set(re.findall(r"[A-Za-z]+", quoted)):
+            mask[self._tokens(word) + self._tokens(" " + word)] = False
+        mask[list(self._ends)] = False
+        return mask
+
+    @cached_property
+    def _masks(self) -> dict[tuple[str, ...], np.ndarray]:
+        return {}
+
+    @cached_property
+    def _pieces(self) -> list[bytes]:
+        return [self._piece(token) for token in range(self._api.llama_vocab_n_tokens(self._vocabulary))]
+
+    def _piece(self, token: int) -> bytes:
+        buffer = ctypes.create_string_buffer(256)
+        size = self._api.llama_token_to_piece(self._vocabulary, token, buffer, len(buffer), 0, False)
+        return buffer.raw[: max(0, size)]
+
+    @cached_property
+    def _ends(self) -> frozenset[int]:
+        size = self._api.llama_vocab_n_tokens(self._vocabulary)
+        return frozenset(t for t in range(size) if self._api.llama_vocab_is_eog(self._vocabulary, t))
+
+    @cached_property
+    def _silent(self) -> list[int]:
+        return [*self._ends, *(t for t, piece in enumerate(self._pieces) if not piece.strip())]
+
+    @cached_property
+    def _frame(self) -> tuple[str, str]:
+        """What the model's own chat template puts before and after a user's message."""
+        from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+        source = self._api.llama_model_chat_template(self._model, None)
+        if not source:
+            return "", "\n"
+        template = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True).from_string(source.decode())
+        messages = [{"role": "user", "content": MARK}]
+        head, _, tail = template.render(messages=messages, add_generation_prompt=True, bos_token="").partition(MARK)
+        return head, tail
+
+
+def writable(piece: bytes, script: tuple[str, ...]) -> bool:
+    """Whether a token may stand in an answer written in `script`: what the Unicode names of its letters begin with.
+
+    Digits, punctuation and spaces may; an incomplete character may where its first byte leads to the script.
+
+    >>> [writable(p.encode(), ("LATIN",)) for p in (" base", "1972", "é", " قاعدة")]
+    [True, True, True, False]
+    """
+    text = piece.decode("utf-8", "replace")
+    letters = [c for c in text if c.isalpha()]
+    if not all(unicodedata.name(c, "").startswith(script) for c in letters):
+        return False
+    return "\ufffd" not in text or "LATIN" not in script
+
+
+def _log_softmax(logits: np.ndarray) -> np.ndarray:
+    shifted = logits.astype(np.float64) - logits.max()
+    return shifted - np.log(np.exp(shifted).sum())
+
+
+def _silence(api: Any) -> None:
+    global _quiet
+    _quiet = api.llama_log_callback(lambda level, text, data: None)  # kept: ctypes callbacks must outlive their use
+    api.llama_log_set(_quiet, ctypes.c_void_p(0))
+
+
+def load_model(config: Config, progress: Progress | None = None) -> ChatModel:
+    """The chat model of a Config, loaded once per process. Raises WeightsError, ModelError."""
+    with _LOADING:
+        return _model(config.model, config.threads, config.cache, _Silent(progress))
+
+
+def load_encoder(config: Config, progress: Progress | None = None) -> Encoder:
+    """The encoder of a Config, loaded once per process. Raises WeightsError."""
+    with _LOADING:
+        return _encoder(config.encoder, config.threads, config.cache, _Silent(progress))
+
+
+_LOADING = threading.Lock()
+
+
+class _Silent:
+    """A progress function that is equal to every other, so that it is no part of a cache's key."""
+
+    def __init__(self, progress: Progress | None) -> None:
+        self.progress = progress
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Silent)
+
+    def __hash__(self) -> int:
+        return 0
+
+
+@cache
+def _model(name: str, threads: int, folder: Path, progress: _Silent) -> ChatModel:
+    known = {"default": weights.CHAT, "small": weights.CHAT_SMALL}
+    if name in known:
+        path = weights.ensure(known[name], folder / "weights", progress.progress)
+        return LlamaCppModel(path, fingerprint=known[name].sha256, threads=threads)
+    if name.startswith("hf:"):
+        return LlamaCppModel(_download(name), threads=threads)
+    return LlamaCppModel(Path(name), threads=threads)
+
+
+@cache
+def _encoder(name: str, threads: int, folder: Path, progress: _Silent) -> Encoder:
+    from embeddings.encoder import SentenceTransformerEncoder, default_folder
+
+    if name != "default":
+        return SentenceTransformerEncoder(name, threads=threads)
+    made = default_folder(folder, progress.progress)
+    return SentenceTransformerEncoder(made, fingerprint=weights.ENCODER.sha256, threads=threads)
+
+
+def _download(name: str) -> Path:
+    from huggingface_hub import hf_hub_download
+
+    try:
+        _, repository, file = name.split(":", 2)
+        return Path(hf_hub_download(repository, file))
+    except ValueError as exc:
+        raise ModelError(f"--model {name} is not of the form hf:REPO:FILE, or its names are not valid ones.") from exc
+    except Exception as exc:  # the hub's errors share no root
+        raise ModelError(f"Can't get {name} from the hub: {exc}. Give a path to a .gguf file, or leave out --model.") from exc
