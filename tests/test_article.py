@@ -1,5 +1,5 @@
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rag import Article, ArticleError
@@ -7,6 +7,7 @@ from rag import Article, ArticleError
 ANY = st.text(alphabet=st.characters() | st.sampled_from("\r\n.؟؛«»()\u200f\u202e\ud800é\u0301😀"), max_size=300)
 
 
+@settings(deadline=None)  # the first call loads the language model
 @given(ANY)
 def test_sentences_and_omissions_are_verbatim_ordered_and_apart(text):
     try:
