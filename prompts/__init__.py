@@ -32,7 +32,7 @@ def fill(name: str, **values: str) -> str:
     """The prompt prompts/NAME.md with its {fields} replaced, each once and only as the file has them.
 
     >>> fill("write", question="{language}?", language="French").splitlines()[1]
-    'Question: {language}?'
+    'Using only the numbered sentences, answer in French with a few words: {language}?'
     """
     return _read(f"{name}.md").format_map(values)
 
