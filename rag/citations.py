@@ -15,7 +15,7 @@ MARKER = re.compile(r"\[\s*\d+(?:\s*[,،]\s*\d+)*\s*\]")
 def cite(article: Article, evidence: Evidence, text: str) -> tuple[str, tuple[Claim, ...], tuple[Citation, ...]]:
     """(text with markers, claims, citations) of an answer written from the evidence.
 
-    Support is the chance that the cited sentences hold the answer, halved when the text has a number
+    Support is the cited sentences' share of the candidates' scores, not calibrated, halved when the text has a number
     that none of them has: numbers are to be copied, not made.
     """
     words = MARKER.sub("", text).strip()

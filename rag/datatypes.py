@@ -91,8 +91,8 @@ class Answer:
     """The answer to one question, or the growing part of it while `stage` is not "done".
 
     When `answered` is False the article does not answer: `text` says so in the question's
-    language and there are no claims. `confidence` is the probability, in 0..1, that the article
-    answers the question. `citations` are in order of `number`, `hits` best first.
+    language and there are no claims. `confidence`, in 0..1, grows with how sure it is that the
+    article answers the question; it is not calibrated yet. `citations` are in order of `number`, `hits` best first.
     """
 
     question: str

@@ -1,9 +1,9 @@
 """The chat model: what the rest asks of one, and llama.cpp's answer to it.
 
-An article is read once: the model evaluates its numbered sentences in order and keeps what attention needs
-of each token, its cells. A question then looks at a few chosen sentences only: their cells are shared into
-a sequence of their own (nothing is copied or evaluated again) and the question is evaluated after them. So
-the model sees the evidence and nothing else, and a question costs its own few tokens.
+Pieces of text are read once: the model evaluates them in order and keeps what attention needs of each token,
+its cells. A prompt then looks at a few chosen pieces only: their cells are shared into a sequence of their
+own, nothing is evaluated again, and the prompt after them. Today every question reads its own candidate
+sentences, once for both choosing and writing; readings are not kept from one question to the next.
 """
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class Reading:
 
 
 class ChatModel(Protocol):
-    """What `rag` needs of a chat model. `rag.testing.FakeModel` is the smallest one that fits."""
+    """What `rag` needs of a chat model; any object with these fits."""
 
     name: str
     fingerprint: str
@@ -85,14 +85,14 @@ class LlamaCppModel:
         import llama_cpp
 
         self._api = llama_cpp
-        self._lock = threading.RLock()
+        self._lock = threading.Lock()  # not an RLock: a reply may be finished on another thread than began it
         self._resident: Reading | None = None
         _silence(llama_cpp)
         if not path.is_file():
             raise ModelError(f"There is no model file {path}. --model takes a .gguf file, hf:REPO:FILE, default or small.")
         self._model = llama_cpp.llama_model_load_from_file(str(path).encode(), llama_cpp.llama_model_default_params())
         if not self._model:
-            raise ModelError(f"llama.cpp can't load {path}: not a whole GGUF file of a known kind. Run: sanad doctor")
+            raise ModelError(f"llama.cpp can't load {path}: not a whole GGUF file of a known kind. Give another, or leave out --model.")
         params = llama_cpp.llama_context_default_params()
         params.n_ctx, params.n_batch, params.n_ubatch = context, 512, 512
         params.n_seq_max, params.kv_unified = SEQUENCES, True
@@ -178,7 +178,7 @@ class LlamaCppModel:
             api.llama_memory_clear(memory, True)
             state = (ctypes.c_uint8 * len(reading.state)).from_buffer_copy(reading.state)
             if not api.llama_state_seq_set_data(self._context, state, len(reading.state), ARTICLE):
-                raise ModelError("The kept reading of the article does not fit this model. Run: sanad doctor")
+                raise ModelError("The kept reading of the article does not fit this model. Read it again with this one.")
             self._resident = reading
         for sequence in range(LOOK, SEQUENCES):
             api.llama_memory_seq_rm(memory, sequence, -1, -1)
@@ -212,7 +212,7 @@ class LlamaCppModel:
             batch.n_seq_id[i], batch.seq_id[i][0] = 1, sequence
         self.tokens_in += len(rows)
         if code := self._api.llama_decode(self._context, batch):
-            raise ModelError(f"llama.cpp could not evaluate {len(rows)} tokens (code {code}). Run: sanad doctor")
+            raise ModelError(f"llama.cpp could not evaluate {len(rows)} tokens (code {code}). Ask fewer or shorter sentences at once.")
         size = self._api.llama_vocab_n_tokens(self._vocabulary)
         return [
             np.ctypeslib.as_array(self._api.llama_get_logits_ith(self._context, i), (size,)).copy()

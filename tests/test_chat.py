@@ -1,4 +1,6 @@
 """The default article, real weights."""
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
 from rag import Chat, QuestionError
@@ -37,3 +39,17 @@ def test_the_same_question_gives_the_same_answer(chat):
 def test_an_empty_question_is_refused(chat):
     with pytest.raises(QuestionError, match="empty"):
         chat.ask("  ")
+
+
+def test_an_answer_may_be_continued_and_finished_on_other_threads(chat):
+    """Servers run each step of a generator on whatever thread is free."""
+    stream = chat.stream("How much did the EU allocate?")
+    for answer in iter(lambda: _elsewhere(next, stream, None), None):
+        last = answer
+    assert last.stage == "done" and last.citations
+    assert _elsewhere(chat.ask, "How much did the EU allocate?").text == last.text
+
+
+def _elsewhere(function, *arguments):
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(function, *arguments).result(timeout=300)
