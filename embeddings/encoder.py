@@ -17,7 +17,8 @@ import numpy as np
 
 from embeddings import e5
 from embeddings.errors import WeightsError
-from embeddings.weights import ENCODER, TOKENIZER, Progress, ensure, writing
+from embeddings.files import writing
+from embeddings.weights import ENCODER, TOKENIZER, Progress, ensure
 
 CHUNK = 128
 """Texts encoded between two words of progress."""

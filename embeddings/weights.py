@@ -13,16 +13,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
-from typing import IO
 
 from embeddings.errors import WeightsError
+from embeddings.files import replacing, writing
 
 CHUNK = 1 << 20
 Progress = Callable[[str, int, int], None]
@@ -109,34 +106,6 @@ def installed(weights: Weights) -> bool:
         return all(_find(*part) for part in weights.parts)
     except WeightsError:
         return False
-
-
-@contextmanager
-def writing(folder: Path, size: int = 0) -> Iterator[None]:
-    """Make the folder; turn a full disk or a missing permission below it into a WeightsError."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        yield
-    except OSError as exc:
-        raise WeightsError(
-            f"Can't write to {folder}: {exc.strerror or exc}. "
-            f"Up to {size / 1e9:.1f} GB are needed; free some space or point SANAD_CACHE at another folder."
-        ) from exc
-
-
-@contextmanager
-def replacing(target: Path) -> Iterator[IO[bytes]]:
-    """A file to write; it takes the target's name once closed and on disk, and vanishes on any error."""
-    handle = tempfile.NamedTemporaryFile(dir=target.parent, prefix=f".{target.name}.", delete=False)
-    try:
-        with handle:
-            yield handle
-            handle.flush()
-            os.fsync(handle.fileno())
-        os.replace(handle.name, target)
-    except BaseException:
-        Path(handle.name).unlink(missing_ok=True)
-        raise
 
 
 def _find(distribution: str, version: str, path: str) -> Path:

@@ -17,6 +17,7 @@ from rag.datatypes import Answer, Timings, Turn
 from rag.errors import QuestionError
 from rag.evidence import choose_evidence
 from rag.models import ChatModel, load_encoder, load_model
+from rag.reader import Reader
 from rag.retriever import Retriever
 
 MAX_QUESTION = 2_000
@@ -44,6 +45,7 @@ class Chat:
         encoder = encoder or load_encoder(self.config, progress)
         self.model = model or load_model(self.config, progress)
         self.retriever = Retriever(article, encoder, cache=self.config.cache, progress=progress)
+        self.reader = Reader(article, self.model, cache=self.config.cache, progress=progress)
 
     @classmethod
     def open(cls, article: Article | str | Path | None = None, **options: object) -> Chat:
@@ -70,11 +72,11 @@ class Chat:
         answer = replace(answer, hits=hits[: config.hits], stage="choosing", timings=clock.lap("search"))
         yield answer
 
+        words = prompts.language(code)
         evidence = choose_evidence(
-            model, self.article, question, hits, candidates=config.candidates, most=config.evidence
+            model, self.reader, question, hits, language=words.name, candidates=config.candidates, most=config.evidence
         )
         answer = replace(answer, confidence=round(evidence.confidence, 4), timings=clock.lap("choose"))
-        words = prompts.language(code)
         if not evidence.chosen:
             yield replace(answer, text=words.abstention, stage="done", timings=clock.lap("write"))
             return
@@ -83,11 +85,11 @@ class Chat:
         answer = replace(answer, answered=True, stage="writing")
         for piece in model.stream(
             evidence.reading,
-            [evidence.places[i] for i in evidence.chosen],
+            [evidence.places[i] for i in evidence.read],
             prompts.fill("write", question=question, language=words.name),
             "",
             script=words.script,
-            quoted=" ".join(self.article.sentences[i].text for i in evidence.chosen),
+            quoted=" ".join(self.article.sentences[i].text for i in evidence.read),
             max_tokens=config.max_tokens,
         ):
             text += piece

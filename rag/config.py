@@ -19,7 +19,7 @@ class Config:
 
     `model`: "default", "small", a path to a GGUF file, or hf:REPO:FILE. `encoder`: "default", or a folder or
     hub name that sentence-transformers loads. `threads`: physical cores is best. `candidates`: sentences the
-    model chooses from. `evidence`: sentences cited, at most. `hits`: sentences listed as retrieved.
+    model chooses from. `evidence`: sentences it writes from and may cite. `hits`: sentences listed as retrieved.
     """
 
     model: str = "default"
@@ -27,8 +27,8 @@ class Config:
     threads: int = field(default_factory=lambda: os.cpu_count() or 2)
     cache: Path = field(default_factory=_cache)
     hits: int = 8
-    candidates: int = 6
-    evidence: int = 2
+    candidates: int = 8
+    evidence: int = 3
     max_tokens: int = 48
 
     @classmethod

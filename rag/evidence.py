@@ -18,9 +18,9 @@ from dataclasses import dataclass
 import numpy as np
 
 import prompts
-from rag.article import Article
 from rag.datatypes import Hit
 from rag.models import ChatModel, Reading
+from rag.reader import Reader, label
 
 COSINE = 80.0
 MARGIN = 0.7
@@ -35,38 +35,46 @@ the lowest of the 20 answerable ones, so no error rate can be read off them. COS
 class Evidence:
     """What was chosen. `chosen` are sentence indexes, best first; none when the article does not answer.
 
-    `places[i]` is where sentence i stands in the reading; `probabilities[i]` is the chance that it
-    holds the answer, given that one of the candidates does.
+    `read` are those to write from: the chosen ones first, then the next best. `probabilities[i]` is the chance
+    that sentence i holds the answer, given that one of the candidates does. `places[i]` is where it stands in
+    the reading.
     """
 
     chosen: tuple[int, ...]
+    read: tuple[int, ...]
     confidence: float
     probabilities: dict[int, float]
     reading: Reading
     places: dict[int, int]
 
 
-def choose_evidence(model: ChatModel, article: Article, question: str, hits: Sequence[Hit], *, candidates: int, most: int) -> Evidence:
+def choose_evidence(
+    model: ChatModel, reader: Reader, question: str, hits: Sequence[Hit], *, language: str, candidates: int, most: int
+) -> Evidence:
     """The sentences to cite for a question, at most `most` of the best `candidates` hits."""
     near = hits[:candidates]
-    order = sorted(hit.sentence for hit in near)
-    reading = model.read(
-        prompts.fill("read"), [f"[{n}] {article.sentences[i].text}\n" for n, i in enumerate(order, 1)]
-    )
-    labels = [f"[{n}]" for n in range(len(order) + 1)]
-    none, *said = model.score(reading, range(len(order)), prompts.fill("choose", question=question), "", labels)
     cosines = {hit.sentence: hit.score for hit in near}
+    reading, places = reader.reading(list(cosines))
+    order = sorted(cosines)
+    none, *said = model.score(
+        reading,
+        [places[i] for i in order],
+        prompts.fill("choose", question=question, language=language),
+        "[",
+        ["0]", *(label(i)[1:] for i in order)],
+    )
     scores = np.array(said) + COSINE * np.array([cosines[i] for i in order])
     confidence = _confidence(float(np.logaddexp.reduce(said) - none), [hit.score for hit in near])
     ranked = sorted(range(len(order)), key=lambda place: -scores[place])[:most]
-    chosen = [order[place] for place in ranked if scores[ranked[0]] - scores[place] <= MARGIN]
+    chosen = [order[n] for n in ranked if scores[ranked[0]] - scores[n] <= MARGIN]
     shares = np.exp(scores - np.logaddexp.reduce(scores))
     return Evidence(
         chosen=tuple(chosen) if confidence >= 0.5 else (),
+        read=tuple(order[n] for n in ranked),
         confidence=confidence,
         probabilities={i: float(share) for i, share in zip(order, shares, strict=True)},
         reading=reading,
-        places={i: place for place, i in enumerate(order)},
+        places=places,
     )
 
 

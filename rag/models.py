@@ -2,14 +2,14 @@
 
 Pieces of text are read once: the model evaluates them in order and keeps what attention needs of each token,
 its cells. A prompt then looks at a few chosen pieces only: their cells are shared into a sequence of their
-own, nothing is evaluated again, and the prompt after them. Today every question reads its own candidate
-sentences, once for both choosing and writing; readings are not kept from one question to the next.
+own, nothing is evaluated again, and the prompt is evaluated after them, seeing nothing else.
 """
 from __future__ import annotations
 
 import codecs
 import ctypes
 import hashlib
+import json
 import re
 import threading
 import unicodedata
@@ -48,6 +48,20 @@ class Reading:
     instructions: int
     spans: tuple[tuple[int, int], ...]
     state: bytes = field(repr=False)
+
+    def to_bytes(self) -> bytes:
+        """A line of JSON, then the state.
+
+        >>> Reading.from_bytes(Reading(2, ((2, 5),), b"cells").to_bytes())
+        Reading(instructions=2, spans=((2, 5),))
+        """
+        return json.dumps([self.instructions, self.spans]).encode() + b"\n" + self.state
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Reading:
+        line, _, state = data.partition(b"\n")
+        instructions, spans = json.loads(line)
+        return cls(instructions, tuple((start, end) for start, end in spans), state)
 
 
 class ChatModel(Protocol):

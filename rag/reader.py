@@ -1,0 +1,65 @@
+"""An article's sentences, numbered and read by the chat model: once, and kept.
+
+Reading costs most of a question's time, and does not depend on the question. So the whole article is read
+when it is opened, its cells are saved beside the recipe that made them, and every question then looks at
+the few sentences it needs (see `rag.models`). An article too long for the model's context is not read as a
+whole: each question's sentences are read when it is asked.
+"""
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+
+import prompts
+from embeddings.files import keep, kept
+from embeddings.weights import Progress
+from rag.article import Article
+from rag.errors import WeightsError
+from rag.models import ChatModel, Reading
+
+DISK = 2_000_000_000
+"""Bytes that kept readings may take on disk; a reading of 1,400 tokens takes 40 MB with the default weights."""
+
+
+class Reader:
+    """The sentences of one article as a chat model has read them. Kept under `cache`, or only in memory when that is None."""
+
+    def __init__(self, article: Article, model: ChatModel, *, cache: Path | None = None, progress: Progress | None = None) -> None:
+        self._article, self._model = article, model
+        pieces = [self._numbered(i) for i in range(len(article.sentences))]
+        instructions = prompts.fill("read")
+        fits = model.count(instructions + "".join(pieces)) + len(pieces) < model.capacity
+        self._whole = self._kept(instructions, pieces, cache, progress) if fits else None
+
+    def reading(self, sentences: Sequence[int]) -> tuple[Reading, dict[int, int]]:
+        """A reading that holds these sentences, and where each of them stands in it."""
+        if self._whole:
+            return self._whole, {i: i for i in sentences}
+        order = sorted(sentences)
+        reading = self._model.read(prompts.fill("read"), [self._numbered(i) for i in order])
+        return reading, {i: place for place, i in enumerate(order)}
+
+    def _numbered(self, i: int) -> str:
+        return f"{label(i)} {self._article.sentences[i].text}\n"
+
+    def _kept(self, instructions: str, pieces: list[str], cache: Path | None, progress: Progress | None) -> Reading:
+        article, model = self._article, self._model
+        if not cache:
+            return model.read(instructions, pieces, progress)
+        text = "\0".join([instructions, *pieces])
+        recipe = {"model": model.fingerprint, "text": hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()}
+        path = cache / "readings" / f"{article.hash[:16]}-{model.fingerprint[:8]}.cells"
+        if data := kept(path, recipe):
+            return Reading.from_bytes(data)
+        reading = model.read(instructions, pieces, progress)
+        try:
+            keep(path, reading.to_bytes(), recipe, limit=DISK)
+        except WeightsError:
+            pass  # a full disk costs the next start some seconds, not this one its answers
+        return reading
+
+
+def label(i: int) -> str:
+    """The number of a sentence as the model sees it, from [1]; [0] stands for none of them."""
+    return f"[{i + 1}]"
