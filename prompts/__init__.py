@@ -31,8 +31,8 @@ def language(code: str) -> Language:
 def fill(name: str, **values: str) -> str:
     """The prompt prompts/NAME.md with its {fields} replaced, each once and only as the file has them.
 
-    >>> fill("write", question="{language}?", language="French").splitlines()[1]
-    'Using only the numbered sentences, answer in French with a few words: {language}?'
+    >>> fill("write", question="{language}?", language="French")
+    'Using only the numbered sentences, answer in French in one short sentence: {language}?'
     """
     return _read(f"{name}.md").format_map(values)
 
