@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import html
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any
 
 from rag import Answer, Chat, Config, SanadError, Turn
@@ -58,8 +59,7 @@ def build_app(chat: Chat) -> Any:
 def _turns(history: list[dict[str, Any]]) -> list[Turn]:
     """The conversation so far, as pairs of a question and its answer."""
     texts = [(m["role"], _text(m["content"])) for m in history]
-    pairs = zip(texts, texts[1:], strict=False)
-    return [Turn(a, b) for (role, a), (other, b) in pairs if (role, other) == ("user", "assistant")]
+    return [Turn(a, b) for (role, a), (other, b) in pairwise(texts) if (role, other) == ("user", "assistant")]
 
 
 def _text(content: Any) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Annotated, Optional
+from typing import Annotated
 
 import typer
 from rich.console import Console
@@ -15,9 +15,9 @@ from rag import Answer, Article, Chat, Config, SanadError, Turn
 
 app = typer.Typer(no_args_is_help=True, help="Questions to an article, answered with the sentences they rest on.")
 out, err = Console(soft_wrap=True), Console(stderr=True)
-ArticlePath = Annotated[Optional[str], typer.Option("--article", help="A .txt or .md file; the bundled article without.")]
-Model = Annotated[Optional[str], typer.Option("--model", help="default, small, a .gguf file, or hf:REPO:FILE.")]
-Encoder = Annotated[Optional[str], typer.Option("--encoder", help="default, or a sentence-transformers folder or name.")]
+ArticlePath = Annotated[str | None, typer.Option("--article", help="A .txt or .md file; the bundled article without.")]
+Model = Annotated[str | None, typer.Option("--model", help="default, small, a .gguf file, or hf:REPO:FILE.")]
+Encoder = Annotated[str | None, typer.Option("--encoder", help="default, or a sentence-transformers folder or name.")]
 
 
 @app.command()

@@ -40,7 +40,8 @@ ABBREVIATIONS = frozenset(
     "bzw z.b usw ca nr str hr fr bd m mme mlle cie av n art vb örn dr doç alm bkz yy sra ud uds ee.uu د م أ ص ج هـ".split()
 )
 CLOSING = "\"'”’»)]}›」』）］】"
-BOUNDARY = re.compile(rf"(?P<mark>[.!?؟۔…।؛;]+)(?P<close>[{re.escape(CLOSING)}]*)(?=\s)|(?P<cjk>[。！？]+[{re.escape(CLOSING)}]*)")
+CLOSE = f"[{re.escape(CLOSING)}]*"
+BOUNDARY = re.compile(rf"(?P<mark>[.!?؟۔…।؛;]+)(?P<close>{CLOSE})(?=\s)|(?P<cjk>[。！？]+{CLOSE})")
 WORD_BEFORE = re.compile(r"[\w.]+$")
 LINE = re.compile(r"[^\r\n\v\f\x1c-\x1e\x85\u2028\u2029]+")
 HARD_WRAP = 100

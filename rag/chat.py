@@ -4,7 +4,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from functools import cache
+from functools import lru_cache
 from pathlib import Path
 
 import prompts
@@ -73,9 +73,9 @@ class Chat:
         yield answer
 
         words = prompts.language(code)
-        evidence = choose_evidence(
-            model, self.reader, question, hits, language=words.name, candidates=config.candidates, most=config.evidence
-        )
+        choose, write = (prompts.fill(name, question=question, language=words.name) for name in ("choose", "write"))
+        evidence = choose_evidence(model, self.reader, choose, hits, candidates=config.candidates, most=config.evidence)
+        clock.read(model.count(choose))
         answer = replace(answer, confidence=round(evidence.confidence, 4), timings=clock.lap("choose"))
         if not evidence.chosen:
             yield replace(answer, text=words.abstention, stage="done", timings=clock.lap("write"))
@@ -83,10 +83,11 @@ class Chat:
 
         text = ""
         answer = replace(answer, answered=True, stage="writing")
+        clock.read(model.count(write))
         for piece in model.stream(
             evidence.reading,
             [evidence.places[i] for i in evidence.read],
-            prompts.fill("write", question=question, language=words.name),
+            write,
             "",
             script=words.script,
             quoted=" ".join(self.article.sentences[i].text for i in evidence.read),
@@ -96,6 +97,7 @@ class Chat:
             clock.word()
             yield replace(answer, text=text)
 
+        clock.wrote(model.count(text))
         marked, claims, citations = cite(self.article, evidence, text)
         yield replace(answer, text=marked, claims=claims, citations=citations, stage="done", timings=clock.lap("write"))
 
@@ -112,19 +114,27 @@ class Chat:
 
 
 class Stopwatch:
-    """Seconds per stage, and to the first word."""
+    """Seconds per stage and to the first word, tokens of the prompts and of the answer."""
 
     def __init__(self, began: float) -> None:
         self._began = self._last = began
         self._seconds: dict[str, float] = {}
+        self._tokens = {"tokens_in": 0, "tokens_out": 0}
 
     def word(self) -> None:
         self._seconds.setdefault("first_word", time.perf_counter() - self._began)
 
+    def read(self, tokens: int) -> None:
+        self._tokens["tokens_in"] += tokens
+
+    def wrote(self, tokens: int) -> None:
+        self._tokens["tokens_out"] += tokens
+
     def lap(self, stage: str) -> Timings:
         now = time.perf_counter()
         self._seconds[stage], self._last = now - self._last, now
-        return Timings(**{k: round(v, 4) for k, v in self._seconds.items()}, total=round(now - self._began, 4))
+        seconds = {k: round(v, 4) for k, v in self._seconds.items()}
+        return Timings(**seconds, **self._tokens, total=round(now - self._began, 4))
 
 
 def ask(question: str, *, article: Article | str | Path | None = None, language: str | None = None) -> Answer:
@@ -132,7 +142,7 @@ def ask(question: str, *, article: Article | str | Path | None = None, language:
     return _shared(article).ask(question, language=language)
 
 
-@cache
+@lru_cache(maxsize=8)
 def _shared(article: Article | str | Path | None) -> Chat:
     return Chat.open(article)
 

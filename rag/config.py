@@ -35,6 +35,7 @@ class Config:
     def from_environment(cls, **given: Any) -> Config:
         """Settings from SANAD_MODEL, SANAD_ENCODER, SANAD_THREADS and SANAD_CACHE; `given` ones win, None is not given."""
         kinds = {"model": str, "encoder": str, "threads": int, "cache": Path}
-        found = {name: kind(os.environ[f"SANAD_{name.upper()}"]) for name, kind in kinds.items() if f"SANAD_{name.upper()}" in os.environ}
+        values = {name: os.environ.get(f"SANAD_{name.upper()}") for name in kinds}
+        found = {name: kinds[name](value) for name, value in values.items() if value}
         known = {f.name for f in fields(cls)}
         return replace(cls(), **found, **{k: v for k, v in given.items() if v is not None and k in known})

@@ -75,7 +75,7 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class Timings:
-    """Seconds per stage of one question, and the chat model's tokens in and out."""
+    """Seconds per stage of one question, tokens of its prompts (the article's are read before) and of its answer."""
 
     search: float = 0.0
     choose: float = 0.0

@@ -17,7 +17,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-import prompts
 from rag.datatypes import Hit
 from rag.models import ChatModel, Reading
 from rag.reader import Reader, label
@@ -49,9 +48,9 @@ class Evidence:
 
 
 def choose_evidence(
-    model: ChatModel, reader: Reader, question: str, hits: Sequence[Hit], *, language: str, candidates: int, most: int
+    model: ChatModel, reader: Reader, prompt: str, hits: Sequence[Hit], *, candidates: int, most: int
 ) -> Evidence:
-    """The sentences to cite for a question, at most `most` of the best `candidates` hits."""
+    """The sentences to cite, at most `most` of the best `candidates` hits; `prompt` asks for the number of one."""
     near = hits[:candidates]
     cosines = {hit.sentence: hit.score for hit in near}
     reading, places = reader.reading(list(cosines))
@@ -59,7 +58,7 @@ def choose_evidence(
     none, *said = model.score(
         reading,
         [places[i] for i in order],
-        prompts.fill("choose", question=question, language=language),
+        prompt,
         "[",
         ["0]", *(label(i)[1:] for i in order)],
     )

@@ -106,7 +106,7 @@ class LlamaCppModel:
             raise ModelError(f"There is no model file {path}. --model takes a .gguf file, hf:REPO:FILE, default or small.")
         self._model = llama_cpp.llama_model_load_from_file(str(path).encode(), llama_cpp.llama_model_default_params())
         if not self._model:
-            raise ModelError(f"llama.cpp can't load {path}: not a whole GGUF file of a known kind. Give another, or leave out --model.")
+            raise ModelError(f"llama.cpp can't load {path}: not a whole GGUF file of a known kind. Give another --model.")
         params = llama_cpp.llama_context_default_params()
         params.n_ctx, params.n_batch, params.n_ubatch = context, 512, 512
         params.n_seq_max, params.kv_unified = SEQUENCES, True
@@ -122,7 +122,6 @@ class LlamaCppModel:
         self.name = path.stem
         self.fingerprint = fingerprint or hashlib.sha256(f"{path.resolve()}{path.stat()}".encode()).hexdigest()
         self.capacity = context - RESERVE
-        self.tokens_in = self.tokens_out = 0
 
     def count(self, text: str) -> int:
         return len(self._tokens(text))
@@ -172,18 +171,17 @@ class LlamaCppModel:
             barred = self._barred(script, quoted)
             logits[self._silent] = -np.inf  # say something: an end or a line break may not come first
             text = codecs.getincrementaldecoder("utf-8")("ignore")
-            for position in range(position, position + max_tokens):
+            for at in range(position, position + max_tokens):
                 token = int(np.where(barred, -np.inf, logits).argmax())
                 if token in self._ends:
                     return
-                self.tokens_out += 1
                 piece = text.decode(self._pieces[token])
                 if "\n" in piece:
                     yield piece.partition("\n")[0]
                     return
                 if piece:
                     yield piece
-                logits = self._decode([(token, position, LOOK, True)])[0]
+                logits = self._decode([(token, at, LOOK, True)])[0]
 
     def _look(self, reading: Reading, chosen: Sequence[int], prompt: str, start: str) -> tuple[int, np.ndarray]:
         """Share the chosen pieces' cells into LOOK and evaluate the prompt there: (next position, logits)."""
@@ -224,9 +222,8 @@ class LlamaCppModel:
         for i, (token, position, sequence, wanted) in enumerate(rows):
             batch.token[i], batch.pos[i], batch.logits[i] = token, position, wanted
             batch.n_seq_id[i], batch.seq_id[i][0] = 1, sequence
-        self.tokens_in += len(rows)
         if code := self._api.llama_decode(self._context, batch):
-            raise ModelError(f"llama.cpp could not evaluate {len(rows)} tokens (code {code}). Ask fewer or shorter sentences at once.")
+            raise ModelError(f"llama.cpp could not evaluate {len(rows)} tokens (code {code}). Ask a shorter question.")
         size = self._api.llama_vocab_n_tokens(self._vocabulary)
         return [
             np.ctypeslib.as_array(self._api.llama_get_logits_ith(self._context, i), (size,)).copy()

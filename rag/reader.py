@@ -25,7 +25,7 @@ DISK = 2_000_000_000
 class Reader:
     """The sentences of one article as a chat model has read them. Kept under `cache`, or only in memory when that is None."""
 
-    def __init__(self, article: Article, model: ChatModel, *, cache: Path | None = None, progress: Progress | None = None) -> None:
+    def __init__(self, article: Article, model: ChatModel, *, cache: Path | None = None, progress: Progress | None = None):
         self._article, self._model = article, model
         pieces = [self._numbered(i) for i in range(len(article.sentences))]
         instructions = prompts.fill("read")

@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -19,7 +21,7 @@ def test_sentences_and_omissions_are_verbatim_ordered_and_apart(text):
     for span in article.sentences + article.omitted:
         assert text[span.start : span.end] == span.text
     spans = sorted((s.start, s.end) for s in article.sentences + article.omitted)
-    assert all(a[1] <= b[0] for a, b in zip(spans, spans[1:]))
+    assert all(a[1] <= b[0] for a, b in pairwise(spans))
 
 
 def test_default_article_leaves_out_boilerplate_and_the_pull_quote():

@@ -1,5 +1,5 @@
-from rag import Answer, Article, Citation
 from app import build_app, evidence
+from rag import Answer, Article, Citation
 
 
 class Opened:

@@ -1,0 +1,78 @@
+"""An encoder and a chat model made of arithmetic, for tests that need neither weights nor seconds.
+
+    Chat(article, encoder=WordEncoder(), model=WordModel(), config=Config(cache=None))
+"""
+from __future__ import annotations
+
+import json
+import re
+import zlib
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from embeddings.weights import Progress
+from rag.models import Reading
+
+
+class WordEncoder:
+    """Texts as unit vectors of their word counts: two texts of the same words are one, of no common word orthogonal.
+
+    >>> a, b = WordEncoder().queries(["wild goose", "goose"])
+    >>> round(float(a @ b), 4)
+    0.7071
+    """
+
+    fingerprint = "words"
+    dimension = 4096
+
+    def queries(self, texts: Sequence[str]) -> np.ndarray:
+        vectors = np.zeros((len(texts), self.dimension), np.float32)
+        for row, text in enumerate(texts):
+            for word in words(text):
+                vectors[row, zlib.crc32(word.encode("utf-8", "replace")) % self.dimension] += 1
+        return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-9)
+
+    def passages(self, texts: Sequence[str], progress: Progress | None = None) -> np.ndarray:
+        return self.queries(texts)
+
+
+class WordModel:
+    """A model that likes a sentence e times more for each word it shares with the prompt, and replies with the likeliest;
+    with `quoted` where it has read nothing. Its cells are the pieces themselves.
+    """
+
+    name = fingerprint = "words"
+
+    def __init__(self, capacity: int = 10_000) -> None:
+        self.capacity = capacity
+        self.read_pieces = 0
+
+    def count(self, text: str) -> int:
+        return len(text.split())
+
+    def read(self, instructions: str, pieces: Sequence[str], progress: Progress | None = None) -> Reading:
+        self.read_pieces += len(pieces)
+        return Reading(0, tuple((i, i + 1) for i in range(len(pieces))), json.dumps(list(pieces)).encode())
+
+    def score(self, reading: Reading, chosen: Sequence[int], prompt: str, start: str, choices: Sequence[str]) -> np.ndarray:
+        """A choice that begins no piece, [0], counts as sharing one word."""
+        pieces = self._pieces(reading, chosen)
+        shared = {piece.split()[0]: len(words(piece) & words(prompt)) for piece in pieces}
+        likes = np.array([float(shared.get(start + choice, 1)) for choice in choices])
+        return likes - np.logaddexp.reduce(likes)
+
+    def stream(self, reading: Reading, chosen: Sequence[int], prompt: str, start: str, *, script: tuple[str, ...],
+               quoted: str, max_tokens: int) -> Iterator[str]:
+        best = max(self._pieces(reading, chosen), key=lambda piece: len(words(piece) & words(prompt)), default=f"[0] {quoted}")
+        for word in best.split()[1 : max_tokens + 1]:
+            yield f"{word} "
+
+    def _pieces(self, reading: Reading, chosen: Sequence[int]) -> list[str]:
+        pieces = json.loads(reading.state)
+        return [pieces[i] for i in chosen]
+
+
+def words(text: str) -> set[str]:
+    """The words of more than three letters: shorter ones say little."""
+    return {word for word in re.findall(r"\w+", text.lower()) if len(word) > 3}

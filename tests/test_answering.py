@@ -1,0 +1,100 @@
+"""The path of a question with an encoder and a model made of arithmetic."""
+import dataclasses
+from itertools import pairwise
+
+import pytest
+
+from rag import Article, Chat, Config, QuestionError, Turn
+from rag.citations import numbers_stand
+from rag.testing import WordEncoder, WordModel
+
+TEXT = """Foxes sleep under oak trees during winter. Badgers build deep tunnels near rivers.
+
+Herons catch 12 silver fish every morning. Otters whistle loudly after sunset.
+
+Beetles polish their green wings. Spiders weave round nets between branches.
+"""
+
+
+def opened(tmp_path, text=TEXT, capacity=10_000, **settings):
+    model = WordModel(capacity)
+    config = Config(cache=tmp_path, **settings)
+    return Chat(Article.from_text(text, title="animals"), config=config, encoder=WordEncoder(), model=model), model
+
+
+def test_an_answer_grows_and_every_citation_is_a_span_of_the_text(tmp_path):
+    chat, _ = opened(tmp_path)
+    *growing, answer = chat.stream("Which silver fish do herons catch every morning?")
+    assert [a.stage for a in growing[:2]] == ["searching", "choosing"]
+    assert {a.stage for a in growing[2:]} == {"writing"} and answer.stage == "done"
+    texts = [a.text for a in growing]
+    assert all(later.startswith(earlier) for earlier, later in pairwise(texts))
+    assert answer.answered and answer.citations[0].quote == "Herons catch 12 silver fish every morning."
+    assert answer.text == f"{answer.claims[0].text} " + "".join(f"[{n}]" for n in answer.claims[0].citations)
+    for c in (*answer.citations, *answer.hits):
+        assert chat.article.text[c.start : c.end] == chat.article.sentences[c.sentence].text
+    assert answer.timings.tokens_in > 0 and answer.timings.tokens_out == 7
+
+
+def test_a_question_about_something_else_is_not_answered(tmp_path):
+    chat, _ = opened(tmp_path)
+    answer = chat.ask("Quels avions atterrissent demain ?")
+    assert (answer.answered, answer.text, answer.claims, answer.citations) == (False, "L'article ne le dit pas.", (), ())
+    assert len(answer.hits) == 6
+
+
+def test_the_article_is_read_once_and_found_again_by_the_next_process(tmp_path):
+    chat, model = opened(tmp_path)
+    assert model.read_pieces == 6
+    first = chat.ask("What do spiders weave between branches?")
+    assert model.read_pieces == 6
+    chat, model = opened(tmp_path)
+    assert model.read_pieces == 0
+    again = chat.ask("What do spiders weave between branches?")
+    assert (again.text, again.citations) == (first.text, first.citations)
+
+
+def test_a_damaged_reading_is_made_again(tmp_path):
+    opened(tmp_path)
+    (file,) = (tmp_path / "readings").glob("*.cells")
+    file.write_bytes(file.read_bytes()[:-1] + b"x")
+    assert opened(tmp_path)[1].read_pieces == 6
+    assert opened(tmp_path)[1].read_pieces == 0
+
+
+def test_of_an_article_beyond_the_models_capacity_only_candidates_are_read(tmp_path):
+    chat, model = opened(tmp_path, capacity=40, candidates=3)
+    assert model.read_pieces == 0
+    answer = chat.ask("What do spiders weave between branches?")
+    assert model.read_pieces == 3
+    assert answer.citations[0].quote == "Spiders weave round nets between branches."
+
+
+def test_a_short_question_is_completed_from_the_last_turn_and_shown_so(tmp_path):
+    chat, _ = opened(tmp_path)
+    answer = chat.ask("And then?", history=[Turn("What do spiders weave?", "Round nets [1]")])
+    assert answer.question == "What do spiders weave?"
+    whole = "Which silver fish do herons catch every morning?"
+    assert chat.ask(whole, history=[Turn("Who?", "Otters [1]")]).question == whole
+
+
+@pytest.mark.parametrize("question", ["", " \n\t", "x" * 2_001])
+def test_a_question_that_cannot_be_asked_is_refused(tmp_path, question):
+    with pytest.raises(QuestionError):
+        opened(tmp_path)[0].ask(question)
+
+
+def test_the_language_of_the_answer_can_be_fixed(tmp_path):
+    answer = opened(tmp_path)[0].ask("Which airplanes landed yesterday?", language="ar")
+    assert (answer.language, answer.text) == ("ar", "لا يذكر المقال ذلك.")
+
+
+def test_answers_are_frozen(tmp_path):
+    answer = opened(tmp_path)[0].ask("What do spiders weave between branches?")
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        answer.text = ""
+
+
+def test_numbers_are_compared_whole_and_in_any_digits():
+    assert numbers_stand("1,5 and ٢٠", "٢٠ or 1.5")
+    assert not numbers_stand("15", "5 and 1")
