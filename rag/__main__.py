@@ -1,4 +1,4 @@
-"""The command line: sanad ask, chat, serve."""
+"""The command line: sanad ask, chat, serve, doctor."""
 from __future__ import annotations
 
 import json
@@ -18,6 +18,7 @@ out, err = Console(soft_wrap=True), Console(stderr=True)
 ArticlePath = Annotated[str | None, typer.Option("--article", help="A .txt or .md file; the bundled article without.")]
 Model = Annotated[str | None, typer.Option("--model", help="default, small, a .gguf file, or hf:REPO:FILE.")]
 Encoder = Annotated[str | None, typer.Option("--encoder", help="default, or a sentence-transformers folder or name.")]
+Threads = Annotated[int | None, typer.Option("--threads", min=1, help="Processors to use; physical cores is best.")]
 
 
 @app.command()
@@ -26,11 +27,12 @@ def ask(
     article: ArticlePath = None,
     model: Model = None,
     encoder: Encoder = None,
+    threads: Threads = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the whole Answer as JSON.")] = False,
 ) -> None:
     """Answer one question."""
     with _mended():
-        answer = _open(article, model, encoder).ask(question)
+        answer = _open(article, _config(model, encoder, threads)).ask(question)
         if as_json:
             typer.echo(json.dumps(answer.to_dict(), ensure_ascii=False, indent=1))
         else:
@@ -38,10 +40,10 @@ def ask(
 
 
 @app.command()
-def chat(article: ArticlePath = None, model: Model = None, encoder: Encoder = None) -> None:
+def chat(article: ArticlePath = None, model: Model = None, encoder: Encoder = None, threads: Threads = None) -> None:
     """Ask question after question; an empty line ends it."""
     with _mended():
-        talk, history = _open(article, model, encoder), []
+        talk, history = _open(article, _config(model, encoder, threads)), []
         while question := out.input("\n[bold]?[/] ").strip():
             answer = talk.ask(question, history=history)
             history.append(Turn(question, answer.text))
@@ -49,17 +51,45 @@ def chat(article: ArticlePath = None, model: Model = None, encoder: Encoder = No
 
 
 @app.command()
-def serve(host: str = "127.0.0.1", port: int = 7860) -> None:
+def serve(
+    article: ArticlePath = None,
+    model: Model = None,
+    encoder: Encoder = None,
+    threads: Threads = None,
+    host: str = "127.0.0.1",
+    port: int = 7860,
+) -> None:
     """Start the chat page."""
-    from app import main
+    from app import launch
 
-    main(host=host, port=port)
+    with _mended():
+        launch(_open(article, _config(model, encoder, threads)), host, port)
 
 
-def _open(article: str | None, model: str | None, encoder: str | None) -> Chat:
+@app.command()
+def doctor(model: Model = None, encoder: Encoder = None, threads: Threads = None) -> None:
+    """Say what is installed, what works and how fast; exit with 1 when something is to be mended."""
+    from rag.doctor import checks
+
+    broken = 0
+    with _mended(), _bars() as progress:
+        for check in checks(_config(model, encoder, threads), progress):
+            broken += bool(check.mend)
+            mark = "[red]✗[/]" if check.mend else "[green]✓[/]"
+            out.print(f"{mark} {escape(check.name)}: {escape(check.found)}")
+            if check.mend:
+                out.print(f"  {escape(check.mend)}")
+    raise typer.Exit(1 if broken else 0)
+
+
+def _config(model: str | None, encoder: str | None, threads: int | None) -> Config:
+    return Config.from_environment(model=model, encoder=encoder, threads=threads)
+
+
+def _open(article: str | None, config: Config) -> Chat:
     source = Article.open(article) if article else Article.default()
     with _bars() as progress:
-        return Chat.open(source, config=Config.from_environment(model=model, encoder=encoder), progress=progress)
+        return Chat.open(source, config=config, progress=progress)
 
 
 @contextmanager

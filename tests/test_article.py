@@ -53,7 +53,14 @@ def test_encodings(tmp_path, encoding):
 
 
 @pytest.mark.parametrize(
-    ("data", "says"), [(b"", "empty"), (b" \n", "empty"), (b"ab\0cd", "binary"), (b"\x81\xff\x00\x9d", "neither|binary"), (b"x" * 5_000_001, "at most")]
+    ("data", "says"),
+    [
+        (b"", "empty"),
+        (b" \n", "empty"),
+        (b"ab\0cd", "binary"),
+        (b"\x81\xff\x00\x9d", "neither|binary"),
+        (b"x" * 5_000_001, "at most"),
+    ],
 )
 def test_bad_files_say_what_is_wrong(tmp_path, data, says):
     (tmp_path / "a.txt").write_bytes(data)
