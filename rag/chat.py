@@ -74,7 +74,15 @@ class Chat:
 
         words = prompts.language(code)
         choose, write = (prompts.fill(name, question=question, language=words.name) for name in ("choose", "write"))
-        evidence = choose_evidence(model, self.reader, choose, hits, candidates=config.candidates, most=config.evidence)
+        evidence = choose_evidence(
+            model,
+            self.reader,
+            choose,
+            hits,
+            same_language=code == self.article.language,
+            candidates=config.candidates,
+            most=config.evidence,
+        )
         clock.read(model.count(choose))
         answer = replace(answer, confidence=round(evidence.confidence, 4), timings=clock.lap("choose"))
         if not evidence.chosen:

@@ -18,7 +18,7 @@ from rag.article import Article
 from rag.errors import WeightsError
 from rag.models import ChatModel, Reading
 
-DISK = 2_000_000_000
+DISK = 4_000_000_000
 """Bytes that kept readings may take on disk; a reading of 1,400 tokens takes 40 MB with the default weights."""
 
 
