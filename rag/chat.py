@@ -98,7 +98,7 @@ class Chat:
             write,
             "",
             script=words.script,
-            quoted=" ".join(self.article.sentences[i].text for i in evidence.read),
+            quoted=" ".join([question, *(self.article.sentences[i].text for i in evidence.read)]),
             max_tokens=config.max_tokens,
         ):
             text += piece

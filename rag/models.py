@@ -84,7 +84,8 @@ class ChatModel(Protocol):
 
     def stream(self, reading: Reading, chosen: Sequence[int], prompt: str, start: str, *, script: tuple[str, ...],
                quoted: str, max_tokens: int) -> Iterator[str]:
-        """The reply, greedily decoded, in growing pieces of text: one line, letters of `script` or Latin ones of `quoted`."""
+        """The reply, greedily decoded, in growing pieces of text: one line, in letters of `script` or Latin ones of
+        `quoted`, with numbers of `quoted` alone."""
 
 
 class LlamaCppModel:
@@ -170,12 +171,16 @@ class LlamaCppModel:
             position, logits = self._look(reading, chosen, prompt, start)
             barred = self._barred(script, quoted)
             logits[self._silent] = -np.inf  # say something: an end or a line break may not come first
-            text = codecs.getincrementaldecoder("utf-8")("ignore")
+            decoder, text = codecs.getincrementaldecoder("utf-8")("ignore"), ""
+            numbers = {digits(number) for number in re.findall(r"\d+", quoted)}
             for at in range(position, position + max_tokens):
-                token = int(np.where(barred, -np.inf, logits).argmax())
+                logits[barred] = -np.inf
+                logits[self._miscopied(text, numbers)] = -np.inf
+                token = int(logits.argmax())
                 if token in self._ends:
                     return
-                piece = text.decode(self._pieces[token])
+                piece = decoder.decode(self._pieces[token])
+                text += piece
                 if "\n" in piece:
                     yield piece.partition("\n")[0]
                     return
@@ -245,10 +250,38 @@ class LlamaCppModel:
             mask = np.array([not writable(piece, script) for piece in self._pieces])
             self._masks[script] = mask
         mask = mask.copy()
+        for sign in set(quoted) & set(self._signs):
+            mask[self._signs[sign]] = False
         for word in set(re.findall(r"[A-Za-z]+", quoted)):
             mask[self._tokens(word) + self._tokens(" " + word)] = False
         mask[list(self._ends)] = False
         return mask
+
+    def _miscopied(self, text: str, numbers: set[str]) -> list[int]:
+        """Tokens that would make the number at the end of the text none of these, nor the beginning of one."""
+        begun = digits(re.search(r"\d*$", text)[0])  # type: ignore[index]
+        wrong = [t for t, more in self._digits.items() if not any(number.startswith(begun + more) for number in numbers)]
+        return wrong if numbers and not text.endswith(" ") else wrong + self._spaces
+
+    @cached_property
+    def _spaces(self) -> list[int]:
+        """A space of its own comes before a number only: other words bring theirs."""
+        return [token for token, piece in enumerate(self._pieces) if piece == b" "]
+
+    @cached_property
+    def _signs(self) -> dict[str, list[int]]:
+        """Tokens of one sign that has to stand in the text to be written: of a currency, or of a number such as ¾."""
+        signs: dict[str, list[int]] = {}
+        for token, piece in enumerate(self._pieces):
+            text = piece.decode("utf-8", "replace").strip()
+            if len(text) == 1 and unicodedata.category(text) in ("Sc", "No"):
+                signs.setdefault(text, []).append(token)
+        return signs
+
+    @cached_property
+    def _digits(self) -> dict[int, str]:
+        pieces = ((token, piece.decode("utf-8", "replace").strip()) for token, piece in enumerate(self._pieces))
+        return {token: digits(piece) for token, piece in pieces if piece.isdecimal()}
 
     @cached_property
     def _masks(self) -> dict[tuple[str, ...], np.ndarray]:
@@ -289,16 +322,28 @@ class LlamaCppModel:
 def writable(piece: bytes, script: tuple[str, ...]) -> bool:
     """Whether a token may stand in an answer written in `script`: what the Unicode names of its letters begin with.
 
-    Digits, punctuation and spaces may; an incomplete character may where its first byte leads to the script.
+    Digits, punctuation, a space and line breaks may, signs of currencies and fractions may not; an incomplete
+    character may where its first byte leads to the script.
 
-    >>> [writable(p.encode(), ("LATIN",)) for p in (" base", "1972", "é", " قاعدة")]
-    [True, True, True, False]
+    >>> [writable(p.encode(), ("LATIN",)) for p in (" base", "1972", "é", " قاعدة", " $", "  ")]
+    [True, True, True, False, False, False]
     """
     text = piece.decode("utf-8", "replace")
+    if piece != b" " and not text.strip() or any(unicodedata.category(c) in ("Sc", "No") for c in text):
+        return "\n" in text
     letters = [c for c in text if c.isalpha()]
     if not all(unicodedata.name(c, "").startswith(script) for c in letters):
         return False
     return "\ufffd" not in text or "LATIN" not in script
+
+
+def digits(number: str) -> str:
+    """A number in ASCII digits, whatever digits it is written in.
+
+    >>> digits("١٨٨٩")
+    '1889'
+    """
+    return "".join(str(unicodedata.decimal(c)) for c in number)
 
 
 def _log_softmax(logits: np.ndarray) -> np.ndarray:
