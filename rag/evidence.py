@@ -6,7 +6,8 @@ them". Each sentence's score is
 
     s_i = ln P(label i) + COSINE · cosine_i
 
-since the two err differently. The best is cited, and so are others within MARGIN of it. Whether the article
+since the two err differently. The best is cited, and so are others within MARGIN of it,
+each with the clause it continues. Whether the article
 answers at all is a logistic model of four numbers: ln P([0]); the best cosine; how far it stands above the
 next five, for an off-article question has no sentence that stands out; and whether question and article share
 a language, for cosines across languages are lower.
@@ -19,6 +20,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from rag.article import Article
 from rag.datatypes import Hit
 from rag.models import ChatModel, Reading
 from rag.reader import Reader, label
@@ -70,14 +72,30 @@ def choose_evidence(
     ranked = sorted(range(len(order)), key=lambda place: -scores[place])[:most]
     chosen = [order[n] for n in ranked if scores[ranked[0]] - scores[n] <= MARGIN]
     shares = np.exp(scores - np.logaddexp.reduce(scores))
+    probabilities = {i: float(share) for i, share in zip(order, shares, strict=True)}
+    for i in chosen.copy():
+        if continues(reader.article, i) and i - 1 not in chosen:
+            chosen.append(i - 1)
+            probabilities[i - 1] = probabilities[i]
     return Evidence(
         chosen=tuple(chosen) if confidence >= 0.5 else (),
         read=tuple(order[n] for n in ranked),
         confidence=confidence,
-        probabilities={i: float(share) for i, share in zip(order, shares, strict=True)},
+        probabilities=probabilities,
         reading=reading,
         places=places,
     )
+
+
+def continues(article: Article, i: int) -> bool:
+    """Whether sentence i goes on from the one before it: after a semicolon, a clause is not understood alone.
+
+    >>> article = Article.from_text("The bases lie in allied countries to this very day; which Moscow has refused to change. So.")
+    >>> [continues(article, i) for i in range(3)]
+    [False, True, False]
+    """
+    before, here = article.sentences[i - 1], article.sentences[i]
+    return i > 0 and before.paragraph == here.paragraph and before.text.endswith((";", "؛"))
 
 
 def _confidence(none: float, cosines: Sequence[float], same_language: bool) -> float:

@@ -105,12 +105,15 @@ class LlamaCppModel:
         _silence(llama_cpp)
         if not path.is_file():
             raise ModelError(f"There is no model file {path}. --model takes a .gguf file, hf:REPO:FILE, default or small.")
-        self._model = llama_cpp.llama_model_load_from_file(str(path).encode(), llama_cpp.llama_model_default_params())
+        options = llama_cpp.llama_model_default_params()
+        # The weights are rearranged for the processor: mapped, much of them would be held twice.
+        options.load_mode = llama_cpp.LLAMA_LOAD_MODE_NONE
+        self._model = llama_cpp.llama_model_load_from_file(str(path).encode(), options)
         if not self._model:
             raise ModelError(f"llama.cpp can't load {path}: not a whole GGUF file of a known kind. Give another --model.")
         params = llama_cpp.llama_context_default_params()
         params.n_ctx, params.n_batch, params.n_ubatch = context, 512, 512
-        params.n_seq_max, params.kv_unified = SEQUENCES, True
+        params.n_seq_max, params.kv_unified, params.n_outputs_max = SEQUENCES, True, SEQUENCES
         params.n_threads = params.n_threads_batch = threads
         params.flash_attn_type = llama_cpp.LLAMA_FLASH_ATTN_TYPE_ENABLED
         self._context = llama_cpp.llama_init_from_model(self._model, params)
@@ -193,7 +196,7 @@ class LlamaCppModel:
         api, memory = self._api, self._memory
         if self._resident is not reading:
             api.llama_memory_clear(memory, True)
-            state = (ctypes.c_uint8 * len(reading.state)).from_buffer_copy(reading.state)
+            state = ctypes.cast(reading.state, ctypes.POINTER(ctypes.c_uint8))
             if not api.llama_state_seq_set_data(self._context, state, len(reading.state), ARTICLE):
                 raise ModelError("The kept reading of the article does not fit this model. Read it again with this one.")
             self._resident = reading

@@ -26,7 +26,7 @@ class Reader:
     """The sentences of one article as a chat model has read them. Kept under `cache`, or only in memory when that is None."""
 
     def __init__(self, article: Article, model: ChatModel, *, cache: Path | None = None, progress: Progress | None = None):
-        self._article, self._model = article, model
+        self.article, self._model = article, model
         pieces = [self._numbered(i) for i in range(len(article.sentences))]
         instructions = prompts.fill("read")
         fits = model.count(instructions + "".join(pieces)) + len(pieces) < model.capacity
@@ -41,10 +41,10 @@ class Reader:
         return reading, {i: place for place, i in enumerate(order)}
 
     def _numbered(self, i: int) -> str:
-        return f"{label(i)} {self._article.sentences[i].text}\n"
+        return f"{label(i)} {self.article.sentences[i].text}\n"
 
     def _kept(self, instructions: str, pieces: list[str], cache: Path | None, progress: Progress | None) -> Reading:
-        article, model = self._article, self._model
+        article, model = self.article, self._model
         if not cache:
             return model.read(instructions, pieces, progress)
         text = "\0".join([instructions, *pieces])

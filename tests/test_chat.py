@@ -3,9 +3,31 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from rag import Chat, QuestionError
+from rag import Chat, Config, QuestionError
 
 pytestmark = pytest.mark.weights
+
+REFUSAL, SIGNATORIES, EURO = 14, 13, 18
+"""Sentences: which Moscow refused; these are the states of the Collective Security Treaty; a billion euros."""
+
+WHY = [
+    "Why did Moscow refuse US base access?",
+    "لماذا رفضت موسكو وصول أمريكا إلى القواعد؟",
+    "Почему Москва отказалась предоставить США базы?",
+    "Pourquoi Moscou a-t-elle refusé l'accès américain aux bases ?",
+]
+HOW_MUCH = {
+    "How much did the EU allocate?": "billion",
+    "كم خصص الاتحاد الأوروبي؟": "مليار يورو",
+    "Сколько денег выделил Европейский союз?": "миллиард",
+    "Combien l'UE a-t-elle alloué ?": "milliard",
+}
+ELSEWHERE = {
+    "What is the capital of France?": "The article does not say.",
+    "ما عاصمة فرنسا؟": "لا يذكر المقال ذلك.",
+    "Какая столица Франции?": "В статье об этом не говорится.",
+    "Quelle est la capitale de la France ?": "L'article ne le dit pas.",
+}
 
 
 @pytest.fixture(scope="module")
@@ -13,27 +35,41 @@ def chat():
     return Chat.open()
 
 
-@pytest.mark.parametrize(
-    ("question", "sentence"),
-    [("Why did Moscow refuse US base access?", 14), ("How much did the EU allocate?", 18), ("لماذا رفضت موسكو؟", 14)],
-)
-def test_answers_cite_the_sentence_verbatim(chat, question, sentence):
-    *partial, answer = chat.stream(question)
-    assert answer.answered and partial
-    assert sentence in [c.sentence for c in answer.citations]
+def cited(chat, question):
+    """The answer and the indexes it cites, after checking that its quotes are verbatim and its markers its own."""
+    answer = chat.ask(question)
     for c in answer.citations:
         assert chat.article.text[c.start : c.end] == c.quote
         assert f"[{c.number}]" in answer.text
+    return answer, {c.sentence for c in answer.citations}
 
 
-def test_what_the_article_does_not_say(chat):
-    answer = chat.ask("What is the capital of France?")
-    assert (answer.answered, answer.text, answer.citations) == (False, "The article does not say.", ())
+@pytest.mark.parametrize("question", WHY)
+def test_the_refusal_is_cited_with_the_clause_on_the_treaty_it_continues(chat, question):
+    answer, sentences = cited(chat, question)
+    assert answer.answered and {REFUSAL, SIGNATORIES} <= sentences
 
 
-def test_the_same_question_gives_the_same_answer(chat):
-    first, second = (chat.ask("How much did the EU allocate?") for _ in range(2))
-    assert (first.text, first.claims, first.citations, first.hits) == (second.text, second.claims, second.citations, second.hits)
+@pytest.mark.parametrize(("question", "word"), HOW_MUCH.items())
+def test_the_amount_is_cited_and_said_in_the_questions_language(chat, question, word):
+    answer, sentences = cited(chat, question)
+    assert EURO in sentences and word in answer.text
+
+
+@pytest.mark.parametrize(("question", "reply"), ELSEWHERE.items())
+def test_what_the_article_does_not_say(chat, question, reply):
+    answer = chat.ask(question)
+    assert (answer.answered, answer.text, answer.citations) == (False, reply, ())
+
+
+def test_other_order_and_a_reading_from_disk_give_the_same_bytes(chat, tmp_path):
+    questions = [WHY[0], *HOW_MUCH, *ELSEWHERE]
+    first = [chat.ask(q) for q in questions]
+    config = Config(cache=chat.config.cache)
+    assert chat.reader.reading([0])[0] is not Chat.open(config=config).reader.reading([0])[0]
+    again = [Chat.open(config=config).ask(q) for q in reversed(questions)]
+    for one, other in zip(first, reversed(again), strict=True):
+        assert (one.text, one.claims, one.citations, one.hits) == (other.text, other.claims, other.citations, other.hits)
 
 
 def test_an_empty_question_is_refused(chat):
@@ -48,6 +84,14 @@ def test_an_answer_may_be_continued_and_finished_on_other_threads(chat):
         last = answer
     assert last.stage == "done" and last.citations
     assert _elsewhere(chat.ask, "How much did the EU allocate?").text == last.text
+
+
+def test_an_answer_that_is_left_half_way_frees_the_model(chat):
+    stream = chat.stream(WHY[0])
+    while not next(stream).text:
+        pass
+    stream.close()
+    assert _elsewhere(chat.ask, "How much did the EU allocate?").answered
 
 
 def _elsewhere(function, *arguments):
