@@ -94,11 +94,11 @@ class Chat:
         clock.read(model.count(write))
         for piece in model.stream(
             evidence.reading,
-            [evidence.places[i] for i in evidence.read],
+            [evidence.places[i] for i in evidence.chosen],
             write,
             "",
             script=words.script,
-            quoted=" ".join([question, *(self.article.sentences[i].text for i in evidence.read)]),
+            quoted=" ".join([question, *(self.article.sentences[i].text for i in evidence.chosen)]),
             max_tokens=config.max_tokens,
         ):
             text += piece

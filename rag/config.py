@@ -19,7 +19,7 @@ class Config:
 
     `model`: "default", "small", a path to a GGUF file, or hf:REPO:FILE. `encoder`: "default", or a folder or
     hub name that sentence-transformers loads. `threads`: physical cores is best. `candidates`: sentences the
-    model chooses from. `evidence`: sentences it writes from and may cite. `hits`: sentences listed as retrieved.
+    model chooses from. `evidence`: sentences it may choose. `hits`: sentences listed as retrieved.
     """
 
     model: str = "default"

@@ -39,13 +39,11 @@ Then the bias was raised by 0.27, towards answering. Other languages and other a
 class Evidence:
     """What was chosen. `chosen` are sentence indexes, best first; none when the article does not answer.
 
-    `read` are those to write from: the chosen ones first, then the next best. `probabilities[i]` is the chance
-    that sentence i holds the answer, given that one of the candidates does. `places[i]` is where it stands in
-    the reading.
+    `probabilities[i]` is the chance that sentence i holds the answer, given that one of the candidates does.
+    `places[i]` is where it stands in the reading.
     """
 
     chosen: tuple[int, ...]
-    read: tuple[int, ...]
     confidence: float
     probabilities: dict[int, float]
     reading: Reading
@@ -58,8 +56,9 @@ def choose_evidence(
     """The sentences to cite, at most `most` of the best `candidates` hits; `prompt` asks for the number of one."""
     near = hits[:candidates]
     cosines = {hit.sentence: hit.score for hit in near}
-    reading, places = reader.reading(list(cosines))
     order = sorted(cosines)
+    before = {i: i - 1 for i in order if continues(reader.article, i)}
+    reading, places = reader.reading(sorted({*order, *before.values()}))
     none, *said = model.score(
         reading,
         [places[i] for i in order],
@@ -74,12 +73,11 @@ def choose_evidence(
     shares = np.exp(scores - np.logaddexp.reduce(scores))
     probabilities = {i: float(share) for i, share in zip(order, shares, strict=True)}
     for i in chosen.copy():
-        if continues(reader.article, i) and i - 1 not in chosen:
-            chosen.append(i - 1)
-            probabilities[i - 1] = probabilities[i]
+        if before.get(i, i) not in chosen:
+            chosen.append(before[i])
+            probabilities[before[i]] = probabilities[i]
     return Evidence(
         chosen=tuple(chosen) if confidence >= 0.5 else (),
-        read=tuple(order[n] for n in ranked),
         confidence=confidence,
         probabilities=probabilities,
         reading=reading,

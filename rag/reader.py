@@ -33,12 +33,11 @@ class Reader:
         self._whole = self._kept(instructions, pieces, cache, progress) if fits else None
 
     def reading(self, sentences: Sequence[int]) -> tuple[Reading, dict[int, int]]:
-        """A reading that holds these sentences, and where each of them stands in it."""
+        """A reading that holds these sentences, in reading order, and where each of them stands in it."""
         if self._whole:
             return self._whole, {i: i for i in sentences}
-        order = sorted(sentences)
-        reading = self._model.read(prompts.fill("read"), [self._numbered(i) for i in order])
-        return reading, {i: place for place, i in enumerate(order)}
+        reading = self._model.read(prompts.fill("read"), [self._numbered(i) for i in sentences])
+        return reading, {i: place for place, i in enumerate(sentences)}
 
     def _numbered(self, i: int) -> str:
         return f"{label(i)} {self.article.sentences[i].text}\n"
