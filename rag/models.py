@@ -108,6 +108,8 @@ class LlamaCppModel:
         options = llama_cpp.llama_model_default_params()
         # The weights are rearranged for the processor: mapped, much of them would be held twice.
         options.load_mode = llama_cpp.LLAMA_LOAD_MODE_NONE
+        # Built with AMX, llama.cpp crashes where a compiler drops the tile configuration (its pull request 26954).
+        options.use_extra_bufts = b"AMX_INT8 = 1" not in llama_cpp.llama_print_system_info()
         self._model = llama_cpp.llama_model_load_from_file(str(path).encode(), options)
         if not self._model:
             raise ModelError(f"llama.cpp can't load {path}: not a whole GGUF file of a known kind. Give another --model.")
