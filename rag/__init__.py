@@ -9,19 +9,19 @@ if TYPE_CHECKING:
     from rag.chat import Chat, ask
     from rag.config import Config
     from rag.datatypes import Answer, Citation, Claim, Hit, Omission, Sentence, Timings, Turn
-    from rag.errors import ArticleError, ModelError, QuestionError, SanadError, WeightsError
+    from rag.errors import ArticleError, EvaluationError, ModelError, QuestionError, SanadError, WeightsError
 
 _HOMES = {
     "rag.article": ("Article",),
     "rag.chat": ("Chat", "ask"),
     "rag.config": ("Config",),
     "rag.datatypes": ("Answer", "Citation", "Claim", "Hit", "Omission", "Sentence", "Timings", "Turn"),
-    "rag.errors": ("ArticleError", "ModelError", "QuestionError", "SanadError", "WeightsError"),
+    "rag.errors": ("ArticleError", "EvaluationError", "ModelError", "QuestionError", "SanadError", "WeightsError"),
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
 __all__ = [
-    "Answer", "Article", "ArticleError", "Chat", "Citation", "Claim", "Config", "Hit", "ModelError", "Omission",
-    "QuestionError", "SanadError", "Sentence", "Timings", "Turn", "WeightsError", "ask",
+    "Answer", "Article", "ArticleError", "Chat", "Citation", "Claim", "Config", "EvaluationError", "Hit", "ModelError",
+    "Omission", "QuestionError", "SanadError", "Sentence", "Timings", "Turn", "WeightsError", "ask",
 ]  # fmt: skip
 
 

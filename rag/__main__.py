@@ -1,17 +1,22 @@
-"""The command line: sanad ask, chat, serve, doctor."""
+"""The command line: sanad ask, chat, serve, doctor, evaluate."""
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+import sys
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import Progress as Bars
 
-from rag import Answer, Article, Chat, Config, SanadError, Turn
+from rag import Answer, Article, Chat, Config, EvaluationError, SanadError, Turn
+
+if TYPE_CHECKING:
+    from rag.cases import Case
 
 app = typer.Typer(no_args_is_help=True, help="Questions to an article, answered with the sentences they rest on.")
 out, err = Console(soft_wrap=True), Console(stderr=True)
@@ -82,6 +87,93 @@ def doctor(model: Model = None, encoder: Encoder = None, threads: Threads = None
     raise typer.Exit(1 if broken else 0)
 
 
+@app.command()
+def evaluate(
+    file: Annotated[
+        Path | None, typer.Argument(metavar="QUESTIONS.jsonl", help="Questions with the sentences that answer them.")
+    ] = None,
+    article: ArticlePath = None,
+    docs: Annotated[Path | None, typer.Option(help="Instead: articles as SQuAD or XQuAD-R has them …")] = None,
+    questions: Annotated[Path | None, typer.Option(help="… and the same in the language of the questions.")] = None,
+    articles: Annotated[int, typer.Option(min=1, help="Of --docs, how many articles.")] = 24,
+    per_article: Annotated[int, typer.Option(min=1, help="Of --docs, questions to each that it answers.")] = 2,
+    seed: Annotated[int, typer.Option(help="Of --docs, which questions are picked.")] = 7,
+    unanswerable: Annotated[
+        bool, typer.Option("--unanswerable/--no-unanswerable", help="Of --docs, also two to each that it does not answer.")
+    ] = True,
+    folder: Annotated[Path | None, typer.Option("--out", help="Where figures.json, questions.jsonl and a PNG go.")] = None,
+    model: Model = None,
+    encoder: Encoder = None,
+    threads: Threads = None,
+) -> None:
+    """Ask questions whose answers are known, and say how good the answers are.
+
+    A line of QUESTIONS.jsonl: {"question": "Who refused?", "sentences": [14], "answer": "Moscow", "kind": "who"}.
+    "sentences" are the indexes in Article.sentences of those any of which answers; none: the article does not answer.
+    """
+    from rag.cases import read_questions, read_squad, squad_cases
+    from rag.report import prepare
+
+    settings: dict[str, Any]
+    with _mended():
+        if docs and questions and not file and not article:
+            picks: dict[str, Any] = {"articles": articles, "per_article": per_article, "seed": seed, "unanswerable": unanswerable}
+            settings = {"docs": docs.name, "questions": questions.name, **picks}
+            cases = tuple(squad_cases(read_squad(docs), read_squad(questions), **picks))
+        elif file and not docs and not questions:
+            settings = {"questions": file.name, "article": Path(article).name if article else "the bundled one"}
+            cases = read_questions(file, Article.open(article) if article else Article.default())
+        else:
+            raise EvaluationError(
+                "Two ways to evaluate: sanad evaluate QUESTIONS.jsonl [--article FILE], "
+                "or sanad evaluate --docs FILE --questions FILE. Give the files of one of them."
+            )
+        if folder:
+            prepare(folder)
+        _evaluate(cases, settings, folder, _config(model, encoder, threads))
+
+
+def _evaluate(cases: Sequence[Case], settings: dict[str, Any], folder: Path | None, config: Config) -> None:
+    from importlib import metadata
+
+    from rag.evaluation import evaluate, summary
+    from rag.models import load_encoder, load_model
+    from rag.report import save, tables
+
+    with _bars() as progress:
+        model, encoder = load_model(config, progress), load_encoder(config, progress)
+        settings |= {
+            "model": {"name": config.model, "fingerprint": model.fingerprint},
+            "encoder": {"name": config.encoder, "fingerprint": encoder.fingerprint},
+            "threads": config.threads,
+            "version": metadata.version("sanad-rag"),
+        }
+
+        def opened(article: Article) -> Chat:
+            return Chat(article, config=config, model=model, encoder=encoder, progress=progress)
+
+        rows = tuple(evaluate(cases, opened, progress))
+    report = summary(rows)
+    languages = {"docs": cases[0].article.language, "questions": " ".join(dict.fromkeys(case.language for case in cases))}
+    report["figures"] = {**languages, **report["figures"], "peak MB": _peak()}
+    report["settings"] = settings
+    for table in tables(report):
+        out.print(table, soft_wrap=False)
+    if folder:
+        save(folder, report, rows)
+        err.print(escape(f"Written to {folder}: figures.json, questions.jsonl, risk-coverage.png"))
+
+
+def _peak() -> int | None:
+    """The most memory this process has held, in MB, where the system says."""
+    try:
+        import resource
+    except ImportError:  # not on Windows
+        return None
+    unit = 1024**2 if sys.platform == "darwin" else 1024
+    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit)
+
+
 def _config(model: str | None, encoder: str | None, threads: int | None) -> Config:
     return Config.from_environment(model=model, encoder=encoder, threads=threads)
 
@@ -100,7 +192,7 @@ def _bars() -> Iterator[Callable[[str, int, int], None]]:
         def progress(what: str, done: int, total: int) -> None:
             if what not in tasks:
                 tasks[what] = bars.add_task(what, total=total)
-            bars.update(tasks[what], completed=done)
+            bars.update(tasks[what], completed=done, total=total)
 
         yield progress
 

@@ -1,0 +1,354 @@
+"""Questions with known answers: read, picked, asked of a model made of arithmetic, and counted by hand."""
+import json
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from rag import Answer, Article, Chat, Citation, Claim, Config, EvaluationError, Hit
+from rag.__main__ import app
+from rag.article import detect_language
+from rag.cases import UNANSWERABLE, Case, read_questions, read_squad, squad_cases
+from rag.evaluation import (
+    Cited,
+    Row,
+    calibration,
+    evaluate,
+    figures,
+    in_language,
+    iou,
+    judge,
+    overlap,
+    percentile,
+    risk_coverage,
+    words,
+)
+from rag.testing import WordEncoder, WordModel
+
+QUESTIONS = Path(__file__).parent / "data/questions.jsonl"
+KINDS = {
+    "who", "when", "where", "how_much", "why", "how", "list", "comparison", "paraphrase", "misspelt",
+    "false_premise", "near", "far",
+}  # fmt: skip
+TEXT = "Foxes sleep under oak trees during winter. Badgers build deep tunnels near rivers.\n\nHerons catch 12 silver fish."
+PICKS = [
+    ("answerable", "q2"), ("answerable", "q0"), ("far", "q23"), ("near", "q0"),
+    ("answerable", "q4"), ("answerable", "q6"), ("far", "q24"), ("near", "q6"),
+    ("answerable", "q8"), ("answerable", "q10"), ("far", "q1"), ("near", "q8"),
+]  # fmt: skip
+"""What the benchmark that the published figures come from picks of seven such articles: three, two questions each, seed 7."""
+FOXES, BADGERS, HERONS = (0, 42), (43, 82), (84, 112)
+
+
+def row(kind="who", *, answered=True, right=(), confidence=0.5, rank=None, **rest):
+    """A row that cites one sentence for each of `right`, right or not."""
+    fields = dict(id="1", language="en", question="?", gold_answer="", gold=(), text="", hits=(), claims=(), f1=0.0, recall=0.0,
+                  right_language=True, invalid=0, first_word=0.5, total=1.0)  # fmt: skip
+    citations = tuple(Cited(n, 0, 1, "x", 0.5, good) for n, good in enumerate(right))
+    return Row(kind=kind, answered=answered, confidence=confidence, rank=rank, citations=citations, **fields | rest)
+
+
+def squad(articles, *, wording="Which", breaks=True):
+    """A file as XQuAD-R has it: articles of two paragraphs of two sentences, a question to each sentence."""
+    data = []
+    for a in range(articles):
+        paragraphs = []
+        for p in range(2):
+            numbers = [4 * a + 2 * p, 4 * a + 2 * p + 1]
+            sentences = [f"Animal{n} builds nest{n} beside river{n} during month{n}." for n in numbers]
+            context = " ".join(sentences)
+            asked = [
+                {
+                    "id": f"q{n}",
+                    "question": f"{wording} animal{n} builds nest{n} beside river{n}?",
+                    "answers": [{"text": f"month{n}", "answer_start": context.index(f"month{n}")}],
+                }
+                for n in numbers
+            ]
+            ends = [(0, len(sentences[0])), (len(sentences[0]) + 1, len(context))]
+            paragraphs.append({"context": context, "qas": asked} | ({"sentence_breaks": ends} if breaks else {}))
+        data.append({"title": "", "paragraphs": paragraphs})
+    return {"version": "1", "data": data}
+
+
+def written(path, value):
+    path.write_text(value if isinstance(value, str) else json.dumps(value), "utf-8")
+    return path
+
+
+def word_chat(article):
+    return Chat(article, config=Config(cache=None), encoder=WordEncoder(), model=WordModel())
+
+
+# Metrics, by hand
+
+
+def test_words_are_compared_without_case_marks_articles_and_variants_of_a_letter():
+    assert words("The «Élan»: a 2nd TRY!") == ["élan", "2nd", "try"]
+    assert words("القاعِدة والمُدُن أُسِّست") == ["قاعده", "والمدن", "اسست"]
+    assert words("ال الف الفيل") == ["ال", "الف", "فيل"]
+
+
+def test_overlap_counts_each_word_once():
+    assert overlap("refused refused it", "Moscow refused") == (2 * 1 / 5, 1 / 2)
+    assert overlap("", "Moscow") == overlap("Kyiv", "Moscow") == (0.0, 0.0)
+
+
+def test_language_is_told_by_most_letters():
+    assert in_language("NATO отказала в базах", "ru") and not in_language("NATO нет", "ru")
+    assert in_language("12", "ar") and in_language("öğle", "tr") and not in_language("لا", "fr")
+
+
+def test_iou_and_percentile():
+    assert iou((0, 10), (0, 10)) == 1 and iou((0, 4), (2, 6)) == 2 / 6 and iou((0, 2), (2, 4)) == 0
+    assert percentile([4, 1, 3, 2], 50) == 3 and percentile([4, 1, 3, 2], 95) == 4 and percentile([], 50) is None
+
+
+def test_figures_of_six_rows():
+    found = figures(
+        [
+            row(right=(True, False), rank=0, f1=0.5, recall=1.0, text="in 1889 [1]", first_word=0.1, total=1),
+            row(right=(False,), rank=6, f1=0.1, recall=0.2, right_language=False, text="so [1]", first_word=0.2, total=2),
+            row("why", answered=False, first_word=0.3, total=3),
+            row("far", answered=False, first_word=0.4, total=4),
+            row("far", right=(False,), invalid=2, first_word=0.5, total=5),
+            row("false_premise", answered=False, first_word=0.6, total=6),
+        ]
+    )
+    assert found == {
+        "n": 3, "asked": 6,
+        "retrieval R@1": 0.333, "retrieval R@5": 0.333, "retrieval R@8": 0.667,
+        "citation recall": 0.333, "citation precision": 0.25, "citation F1": 0.286,  # 2 · ⅓ · ¼ ÷ (⅓ + ¼)
+        "answer F1": 0.2, "answer recall": 0.4, "right language": 0.5, "false abstention": 0.333,
+        "abstention": 0.667, "abstention far": 0.5, "abstention near": None, "abstention false_premise": 1.0,
+        "invalid": 2, "ttft p50": 0.4, "ttft p95": 0.6, "total p50": 4, "total p95": 6, "answer words": 2.5,
+    }  # fmt: skip
+
+
+def test_calibration_of_five_scores():
+    found = calibration([(1.0, True), (0.95, False), (0.25, False), (0.2, True), (0.6, True)])
+    assert found["n"] == 5
+    assert found["bins"] == [
+        {"from": 0.2, "to": 0.3, "n": 2, "mean": 0.225, "right": 0.5},
+        {"from": 0.6, "to": 0.7, "n": 1, "mean": 0.6, "right": 1.0},
+        {"from": 0.9, "to": 1.0, "n": 2, "mean": 0.975, "right": 0.5},
+    ]
+    assert found["ece"] == 0.38  # (2 · 0.275 + 0.4 + 2 · 0.475) ÷ 5
+    assert calibration([]) == {"n": 0, "ece": None, "bins": []}
+
+
+def test_risk_and_coverage_of_four_rows():
+    rows = [
+        row(right=(True,), confidence=0.7),
+        row("near", answered=False, confidence=0.2),
+        row(right=(False, True), confidence=0.9),
+        row("far", right=(False,), confidence=0.8),
+    ]
+    curve = risk_coverage(rows)
+    assert [p["coverage"] for p in curve["points"]] == [0.25, 0.5, 0.75, 1.0]
+    assert [p["risk"] for p in curve["points"]] == [0.0, 0.5, 0.3333, 0.5]
+    assert curve["operating point"] == {"coverage": 0.75, "risk": 0.3333}
+    assert curve["aurc"] == 0.3333
+
+
+def test_what_came_back_is_judged_span_by_span():
+    article = Article.from_text(TEXT)
+    answer = Answer(
+        "Who builds?",
+        text="Badgers, deep [1][2]. Herons [3]",
+        answered=True,
+        claims=(Claim("Badgers, deep", (1, 2), 0.8), Claim("Herons", (3,), 0.4)),
+        citations=(
+            Citation(1, *FOXES, TEXT[:42], 0.3, 0),
+            Citation(2, *BADGERS, TEXT[43:82], 0.8, 1),
+            Citation(3, *HERONS, "Herons", 0.4, 2),
+        ),
+        hits=(Hit(2, *HERONS, 0.9, 0), Hit(1, *BADGERS, 0.8, 1)),
+    )
+    found = judge(Case("1", "who", "en", "Who builds?", "badgers", (BADGERS,), article), answer, 0.1, 0.2)
+    assert [c.right for c in found.citations] == [False, True, False]
+    assert [c.right for c in found.claims] == [True, False]
+    assert (found.rank, found.invalid, found.right) == (1, 1, True)
+    assert (found.f1, found.recall) == (2 / 4, 1.0)  # markers are no words
+    far = judge(Case("1", "far", "en", "Who builds?", "", (), article), answer, 0.1, 0.2)
+    assert far.rank is None and not far.right and not any(c.right for c in far.claims)
+
+
+# Cases
+
+
+def test_picks_are_those_of_the_published_benchmark(tmp_path):
+    docs = read_squad(written(tmp_path / "docs", squad(7)))
+    asked = read_squad(written(tmp_path / "asked", squad(7, wording="Tell me which")))
+    cases = list(squad_cases(docs, asked, articles=3, per_article=2, seed=7))
+    assert [(c.kind, c.id) for c in cases] == PICKS
+    assert cases[0].article is cases[2].article is not cases[3].article
+    for case in cases:
+        assert case.question.startswith("Tell me which animal")
+        quotes = [case.article.text[a:b] for a, b in case.gold]
+        assert quotes == ([f"A{case.question[15:-1]} during {case.answer}."] if case.kind == "answerable" else [])
+        assert (f"nest{case.id[1:]} " in case.article.text) == (case.kind == "answerable")
+
+
+def test_without_sentences_in_the_file_the_gold_spans_are_those_of_the_article(tmp_path):
+    given, cut = (read_squad(written(tmp_path / "docs", squad(2, breaks=breaks))) for breaks in (True, False))
+    assert [c.gold for c in squad_cases(given, given)] == [c.gold for c in squad_cases(cut, cut)]
+
+
+@pytest.mark.parametrize(("articles", "far"), [(1, 0), (2, 2), (5, 5)])
+def test_a_far_question_is_never_the_articles_own(tmp_path, articles, far):
+    docs = read_squad(written(tmp_path / "docs", squad(articles)))
+    found = [c for c in squad_cases(docs, docs) if c.kind == "far"]
+    assert len(found) == far and not any(f"nest{c.id[1:]} " in c.article.text for c in found)
+
+
+def test_unanswerable_questions_can_be_left_out(tmp_path):
+    docs = read_squad(written(tmp_path / "docs", squad(2)))
+    assert {c.kind for c in squad_cases(docs, docs, per_article=9, unanswerable=False)} == {"answerable"}
+
+
+def test_a_line_says_least(tmp_path):
+    article = Article.from_text(TEXT)
+    lines = '\ufeff{"question": "Who sleeps?", "sentences": [0], "answer": "foxes"}\n\n{"question": "Why?", "sentences": []}\n'
+    one, two = read_questions(written(tmp_path / "q.jsonl", lines), article)
+    assert one == Case("1", "answerable", "en", "Who sleeps?", "foxes", (FOXES,), article)
+    assert (two.id, two.kind, two.gold, two.answer) == ("3", "unanswerable", (), "")
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ("{", "line 2 is not JSON"),
+        ("[1]", "line 2 is [1], not an object"),
+        ('{"sentences": []}', "no 'question'"),
+        ('{"question": " ", "sentences": []}', "0 characters"),
+        ('{"question": 7, "sentences": []}', "'question' is 7, not a string"),
+        ('{"question": "Who?", "sentences": "0"}', "'sentences' is \"0\", not a list"),
+        ('{"question": "Who?", "sentences": [3], "answer": "x"}', "3 is no sentence of 'animals', which has 0 to 2"),
+        ('{"question": "Who?", "sentences": [true], "answer": "x"}', "True is no sentence"),
+        ('{"question": "Who?", "sentences": [0]}', "the answer is ''"),
+        ('{"question": "Who?", "sentences": [], "answer": "x"}', "the answer is 'x'"),
+        ('{"question": "Who?", "sentences": [], "kind": "why"}', "the kind is 'why'"),
+        ('{"question": "Who?", "sentences": [0], "answer": "x", "kind": "near"}', "the kind is 'near'"),
+        ('{"question": "Who?", "sentences": [], "id": "1"}', "stands in line 1 too"),
+    ],
+)
+def test_a_bad_line_is_named(tmp_path, line, says):
+    file = written(tmp_path / "q.jsonl", '{"question": "Who?", "sentences": []}\n' + line)
+    with pytest.raises(EvaluationError) as error:
+        read_questions(file, Article.from_text(TEXT, title="animals"))
+    assert f"{file}, line 2" in str(error.value) and says in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        ("{", "is not JSON"),
+        ("[]", "not an object with 'data'"),
+        ({"data": []}, "holds no question"),
+        ({"data": [{"paragraphs": [{"qas": []}]}]}, "article 0, paragraph 0 has no 'context'"),
+        ({"data": [{"paragraphs": [{"context": "x", "qas": [{"answers": [{"text": "xy", "answer_start": 0}]}]}]}]},
+         "question 0: 'xy' can't stand at character 0 of 1"),
+        ({"data": [{"paragraphs": [{"context": "x", "qas": [], "sentence_breaks": [[0]]}]}]}, "[0] in 'sentence_breaks'"),
+    ],
+)  # fmt: skip
+def test_a_bad_squad_file_says_where(tmp_path, content, says):
+    file = written(tmp_path / "squad.json", content)
+    with pytest.raises(EvaluationError) as error:
+        read_squad(file)
+    assert str(file) in str(error.value) and says in str(error.value)
+
+
+def test_files_that_cannot_be_read_are_named(tmp_path):
+    (tmp_path / "latin").write_bytes(b"\xe9")
+    for name in ("nowhere", "latin"):
+        with pytest.raises(EvaluationError, match=name):
+            read_squad(tmp_path / name)
+
+
+def test_files_without_a_question_in_common(tmp_path):
+    docs = read_squad(written(tmp_path / "docs", squad(1)))
+    other = read_squad(written(tmp_path / "other", json.dumps(squad(1)).replace('"id": "q', '"id": "r')))
+    with pytest.raises(EvaluationError, match="both files"):
+        list(squad_cases(docs, other))
+
+
+# The whole way
+
+
+def test_figures_of_a_model_made_of_arithmetic(tmp_path):
+    docs = read_squad(written(tmp_path / "docs", squad(3)))
+    seen = []
+    rows = list(evaluate(list(squad_cases(docs, docs)), word_chat, lambda *step: seen.append(step)))
+    assert seen[-1] == ("questions", 12, 12)
+    found = figures(rows)
+    expected = {
+        "n": 6, "asked": 12, "retrieval R@1": 1.0, "citation recall": 1.0, "answer recall": 1.0, "right language": 1.0,
+        "false abstention": 0.0, "abstention far": 1.0, "abstention near": 1.0, "invalid": 0,
+    }  # fmt: skip
+    assert {name: found[name] for name in expected} == expected
+    assert all(row.text.startswith("Animal") for row in rows if row.answerable)
+
+
+@pytest.fixture
+def command(monkeypatch, tmp_path):
+    monkeypatch.setenv("SANAD_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr("rag.models.load_model", lambda *_: WordModel())
+    monkeypatch.setattr("rag.models.load_encoder", lambda *_: WordEncoder())
+    return lambda *words: CliRunner().invoke(app, ["evaluate", *map(str, words)])
+
+
+def test_the_command_prints_tables_and_writes_files(command, tmp_path):
+    docs = written(tmp_path / "docs.json", squad(2))
+    result = command("--docs", docs, "--questions", docs, "--seed", "3", "--out", tmp_path / "new/folder")
+    assert result.exit_code == 0, result.output
+    assert "citation F1" in result.output and "By kind" in result.output and "answerable" in result.output
+    report = json.loads((tmp_path / "new/folder/figures.json").read_text("utf-8"))
+    assert {"docs": "en", "questions": "en", "n": 4, "asked": 8}.items() <= report["figures"].items()
+    assert report["figures"]["citation recall"] == 1.0
+    assert report["settings"]["seed"] == 3 and report["settings"]["model"]["fingerprint"] == "words"
+    assert len(report["curve"]["points"]) == report["confidence"]["n"] == 8
+    rows = [json.loads(line) for line in (tmp_path / "new/folder/questions.jsonl").read_text("utf-8").splitlines()]
+    assert len(rows) == 8 and rows[0]["citations"][0]["quote"].startswith("Animal")
+    assert [r["right"] for r in rows] == [r["kind"] == "answerable" for r in rows]
+    assert (tmp_path / "new/folder/risk-coverage.png").read_bytes().startswith(b"\x89PNG")
+    assert len(list((tmp_path / "new/folder").iterdir())) == 3
+
+
+def test_the_command_asks_a_file_of_questions(command, tmp_path):
+    article = written(tmp_path / "a.txt", TEXT)
+    lines = [
+        '{"question": "Which badgers build deep tunnels?", "sentences": [1], "answer": "badgers", "kind": "who"}',
+        '{"question": "Which airplanes landed yesterday?", "sentences": [], "kind": "far"}',
+    ]
+    result = command(written(tmp_path / "q.jsonl", "\n".join(lines)), "--article", article)
+    assert result.exit_code == 0, result.output
+    (line,) = (line for line in result.output.splitlines() if line.strip().startswith("who "))
+    assert line.split() == ["who", "1", "1.000", "1.000", "1.000", "0.000", "–"]
+
+
+def test_the_command_says_what_is_missing_before_anything_is_asked(command, tmp_path):
+    docs = written(tmp_path / "docs.json", squad(2))
+    for words_ in ([], ["--docs", docs], [docs, "--docs", docs, "--questions", docs]):
+        result = command(*words_)
+        assert result.exit_code == 1 and "Two ways" in result.output
+    result = command("--docs", docs, "--questions", docs, "--out", docs)
+    assert result.exit_code == 1 and "Give another folder" in result.output.replace("\n", " ")
+
+
+# The questions to the bundled article
+
+
+def test_the_questions_to_the_bundled_article_are_whole():
+    cases = read_questions(QUESTIONS, Article.default())
+    assert len(cases) >= 60
+    assert {c.kind for c in cases} == KINDS
+    counts = Counter((c.language, c.kind) for c in cases)
+    assert {language for language, _ in counts} == {"ar", "en", "fr", "ru"}
+    assert len(counts) == 4 * len(KINDS) and min(counts.values()) >= 2
+    for case in cases:
+        assert detect_language(case.question) == case.language, case.question
+        assert in_language(case.answer, case.language), case.answer
+        assert bool(case.gold) == (case.kind not in UNANSWERABLE)
+    assert len({c.question for c in cases}) == len(cases)
