@@ -4,12 +4,10 @@ Q ?= Why did Moscow refuse US base access?
 
 .PHONY: install serve ask test clean-weights
 
-# llama.cpp is compiled without AMX, which crashes when an older gcc compiles it (rag/models.py).
 install: .venv/.installed
 
 .venv/.installed: pyproject.toml
 	$(PYTHON) -m venv .venv
-	CFLAGS=-U__AMX_INT8__ CXXFLAGS=-U__AMX_INT8__ \
 	$(BIN)/pip install --quiet --progress-bar off -e ".[weights,dev]"
 	touch $@
 

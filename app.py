@@ -22,13 +22,15 @@ CSS = """
 #evidence blockquote { border: 0; border-inline-start: 3px solid var(--primary-300); line-height: 1.7 }
 #evidence blockquote { margin: 0 0 1.2em; padding: 0 .9em }
 #evidence mark { background: #ffe9a8; color: #1f1f1f; border-radius: 3px; padding: .1em .15em }
+#evidence .weak { border-inline-start: 3px solid #b45309; padding-inline-start: .6em; margin: .4em 0 }
 #evidence .where { color: var(--body-text-color-subdued); font-size: .85em; margin: .4em 0 }
 footer { display: none !important }
 """
 
 
-def evidence(chat: Chat, answer: Answer) -> str:
-    """The cited sentences in their paragraphs' direction, marked between their neighbours, as HTML."""
+def evidence(chat: Chat, answer: Answer, asked: str = "") -> str:
+    """The cited sentences in their paragraphs' direction, marked between their neighbours, as HTML; before them, how a
+    follow-up was understood, and a warning where support is weak."""
     sentences = chat.article.sentences
     direction = "rtl" if chat.article.language in RTL else "ltr"
     blocks = []
@@ -41,9 +43,14 @@ def evidence(chat: Chat, answer: Answer) -> str:
             f'<p class="where"><b>[{c.number}]</b> characters {c.start}–{c.end} · support {c.support:.2f}</p>'
             f'<blockquote dir="{direction}">{text}</blockquote>'
         )
+    notes = []
+    if answer.question != asked.strip():
+        notes.append(f'<p class="where">Understood as: <bdi>{html.escape(answer.question)}</bdi></p>')
+    if any(claim.weak for claim in answer.claims):
+        notes.append('<p class="weak">Weakly supported: compare the answer with the sentences below.</p>')
     if answer.text and not blocks:
-        return "<p>Nothing in the article answers this; nothing is cited.</p>"
-    return "".join(blocks) or "<p>The sentences an answer rests on appear here, each between its neighbours.</p>"
+        notes.append("<p>Nothing in the article answers this; nothing is cited.</p>")
+    return "".join(notes + blocks) or "<p>The sentences an answer rests on appear here, each between its neighbours.</p>"
 
 
 def build_app(chat: Chat) -> Any:
@@ -55,7 +62,7 @@ def build_app(chat: Chat) -> Any:
         try:
             for answer in chat.stream(message, history=_turns(history)):
                 if answer.stage == "done":
-                    shown = evidence(chat, answer)
+                    shown = evidence(chat, answer, message)
                 yield answer.text or STAGES[answer.stage], shown
         except SanadError as exc:
             yield str(exc), shown

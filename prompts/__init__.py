@@ -32,9 +32,19 @@ def fill(name: str, **values: str) -> str:
     """The prompt prompts/NAME.md with its {fields} replaced, each once and only as the file has them.
 
     >>> fill("write", question="{language}?", language="French")
-    'Using only the numbered sentences, answer in French in one short sentence: {language}?'
+    '\\nUsing only these sentences, answer in French in one detailed sentence: {language}?'
     """
     return _read(f"{name}.md").format_map(values)
+
+
+def around(name: str, field: str, **values: str) -> tuple[str, str]:
+    """What the prompt prompts/NAME.md has before and after one of its {fields}, the others replaced.
+
+    >>> around("judge", "question")[0]
+    '\\nQuestion: '
+    """
+    before, after = _read(f"{name}.md").split(f"{{{field}}}")
+    return before.format_map(values), after.format_map(values)
 
 
 @cache

@@ -41,7 +41,7 @@ def ask(
         if as_json:
             typer.echo(json.dumps(answer.to_dict(), ensure_ascii=False, indent=1))
         else:
-            _show(answer)
+            _show(answer, question)
 
 
 @app.command()
@@ -51,8 +51,8 @@ def chat(article: ArticlePath = None, model: Model = None, encoder: Encoder = No
         talk, history = _open(article, _config(model, encoder, threads)), []
         while question := out.input("\n[bold]?[/] ").strip():
             answer = talk.ask(question, history=history)
-            history.append(Turn(question, answer.text))
-            _show(answer)
+            history.append(Turn(answer.question, answer.text))
+            _show(answer, question)
 
 
 @app.command()
@@ -174,6 +174,51 @@ def _peak() -> int | None:
     return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit)
 
 
+@app.command()
+def calibrate(
+    docs: Annotated[list[Path], typer.Option(help="Articles as SQuAD or XQuAD-R has them; give it again for more.")],
+    questions: Annotated[list[Path], typer.Option(help="The same in the language of the questions, one for each --docs.")],
+    file: Annotated[Path, typer.Option("--out", help="Where the calibration goes; rag/data/calibration.json is the one used.")],
+    articles: Annotated[int, typer.Option(min=1)] = 24,
+    per_article: Annotated[int, typer.Option(min=1)] = 2,
+    seed: int = 11,
+    false_abstention: Annotated[float, typer.Option(help="Share of answerable questions that may go unanswered.")] = 0.06,
+    model: Model = None,
+    encoder: Encoder = None,
+    threads: Threads = None,
+) -> None:
+    """Fit how evidence is chosen, when to abstain and what support is worth to questions whose answers are known."""
+    from embeddings.files import replacing
+    from rag.cases import read_squad, squad_cases
+    from rag.fitting import cross_validated, fit, observe
+    from rag.models import load_encoder, load_model
+
+    with _mended(), _bars() as progress:
+        if len(docs) != len(questions):
+            raise EvaluationError(f"{len(docs)} --docs and {len(questions)} --questions were given; give one for each other.")
+        picks = {"articles": articles, "per_article": per_article, "seed": seed}
+        cases = [
+            case for d, q in zip(docs, questions, strict=True) for case in squad_cases(read_squad(d), read_squad(q), **picks)
+        ]
+        config = _config(model, encoder, threads)
+        seen = tuple(observe(cases, lambda article: Chat(article, config=config, progress=progress), progress))
+        fitted = fit(seen, false_abstention=false_abstention)
+        made = {
+            "docs": [f.name for f in docs],
+            "questions": [f.name for f in questions],
+            **picks,
+            "false abstention": false_abstention,
+            "cases": len(seen),
+            "model": load_model(config).fingerprint,
+            "encoder": load_encoder(config).fingerprint,
+            "candidates": config.candidates,
+            "cross-validated": cross_validated(seen, false_abstention=false_abstention),
+        }
+        with replacing(file) as out_file:
+            out_file.write(json.dumps({**fitted, "fitted to": made}, indent=1).encode())
+    out.print_json(json.dumps(made["cross-validated"]))
+
+
 def _config(model: str | None, encoder: str | None, threads: int | None) -> Config:
     return Config.from_environment(model=model, encoder=encoder, threads=threads)
 
@@ -207,8 +252,12 @@ def _mended() -> Iterator[None]:
         raise typer.Exit(1) from exc
 
 
-def _show(answer: Answer) -> None:
+def _show(answer: Answer, asked: str) -> None:
+    if answer.question != asked.strip():
+        out.print(escape(f"understood as: {answer.question}"), style="dim")
     out.print(escape(answer.text), style="bold")
+    if any(claim.weak for claim in answer.claims):
+        out.print("Weakly supported: compare it with the sentences below.", style="yellow")
     out.print(f"confidence {answer.confidence:.2f}", style="dim")
     for citation in answer.citations:
         out.print(escape(f"[{citation.number}] {citation.quote}"))

@@ -11,11 +11,12 @@ import prompts
 from embeddings.encoder import Encoder
 from embeddings.weights import Progress
 from rag.article import Article, detect_language
+from rag.calibration import Calibration
 from rag.citations import cite
 from rag.config import Config
-from rag.datatypes import Answer, Timings, Turn
+from rag.datatypes import Answer, Hit, Timings, Turn
 from rag.errors import QuestionError
-from rag.evidence import choose_evidence
+from rag.evidence import Evidence, choose_evidence
 from rag.models import ChatModel, load_encoder, load_model
 from rag.reader import Reader
 from rag.retriever import Retriever
@@ -28,7 +29,7 @@ FOLLOW_UP_WORDS = 4
 class Chat:
     """Questions to one article. Encoder and model are loaded once per process and shared.
 
-    Any object that fits `Encoder` or `ChatModel` can be passed in place of the default ones.
+    Any object that fits `Encoder` or `ChatModel` can be passed in place of the default ones, with a calibration for them.
     """
 
     def __init__(
@@ -38,10 +39,11 @@ class Chat:
         config: Config | None = None,
         encoder: Encoder | None = None,
         model: ChatModel | None = None,
+        calibration: Calibration | None = None,
         progress: Progress | None = None,
     ) -> None:
         self.article = article
-        self.config = config or Config()
+        self.config, self.calibration = config or Config(), calibration or Calibration.default()
         encoder = encoder or load_encoder(self.config, progress)
         self.model = model or load_model(self.config, progress)
         self.retriever = Retriever(article, encoder, cache=self.config.cache, progress=progress)
@@ -72,31 +74,21 @@ class Chat:
         answer = replace(answer, hits=hits[: config.hits], stage="choosing", timings=clock.lap("search"))
         yield answer
 
+        evidence = self.evidence(question, hits, code)
+        clock.read(len(evidence.looks) * model.count(question))
         words = prompts.language(code)
-        choose, write = (prompts.fill(name, question=question, language=words.name) for name in ("choose", "write"))
-        evidence = choose_evidence(
-            model,
-            self.reader,
-            choose,
-            hits,
-            same_language=code == self.article.language,
-            candidates=config.candidates,
-            most=config.evidence,
-        )
-        clock.read(model.count(choose))
         answer = replace(answer, confidence=round(evidence.confidence, 4), timings=clock.lap("choose"))
         if not evidence.chosen:
             yield replace(answer, text=words.abstention, stage="done", timings=clock.lap("write"))
             return
 
-        text = ""
+        text, write = "", prompts.fill("write", question=question, language=words.name)
         answer = replace(answer, answered=True, stage="writing")
         clock.read(model.count(write))
         for piece in model.stream(
             evidence.reading,
             [evidence.places[i] for i in evidence.chosen],
             write,
-            "",
             script=words.script,
             quoted=" ".join([question, *(self.article.sentences[i].text for i in evidence.chosen)]),
             max_tokens=config.max_tokens,
@@ -109,6 +101,19 @@ class Chat:
         marked, claims, citations = cite(self.article, evidence, text)
         yield replace(answer, text=marked, claims=claims, citations=citations, stage="done", timings=clock.lap("write"))
 
+    def evidence(self, question: str, hits: Sequence[Hit], language: str) -> Evidence:
+        """The sentences to cite for a question in `language`, of its hits; the last step before a word is written."""
+        return choose_evidence(
+            self.model,
+            self.reader,
+            question,
+            hits,
+            self.calibration,
+            same_language=language == self.article.language,
+            candidates=self.config.candidates,
+            most=self.config.evidence,
+        )
+
     def _standalone(self, question: str, history: Sequence[Turn]) -> str:
         """The question as it stands alone: a short one after others gets what it leaves out from the last turn."""
         if not history or len(question.split()) > FOLLOW_UP_WORDS:
@@ -117,7 +122,7 @@ class Chat:
         reading = self.model.read(prompts.fill("conversation", earlier=last.question, answer=last.answer), [])
         prompt = prompts.fill("standalone", question=question, language=words.name)
         return "".join(
-            self.model.stream(reading, [], prompt, "", script=words.script, quoted=last.question, max_tokens=48)
+            self.model.stream(reading, [], prompt, script=words.script, quoted=last.question, max_tokens=48)
         ).strip() or question
 
 

@@ -15,16 +15,16 @@ MARKER = re.compile(r"\[\s*\d+(?:\s*[,،]\s*\d+)*\s*\]")
 def cite(article: Article, evidence: Evidence, text: str) -> tuple[str, tuple[Claim, ...], tuple[Citation, ...]]:
     """(text with markers, claims, citations) of an answer written from the evidence.
 
-    Support is the cited sentences' share of the candidates' scores, not calibrated, halved when the text has a number
-    that none of them has: numbers are to be copied, not made.
+    Support is halved when the text has a number that no cited sentence has: numbers are to be copied, not made.
     """
     words = MARKER.sub("", text).strip()
-    agreed = 1.0 if numbers_stand(words, " ".join(article.sentences[i].text for i in evidence.chosen)) else 0.5
+    sentences = [article.sentences[i] for i in evidence.chosen]
+    agreed = 1.0 if numbers_stand(words, " ".join(s.text for s in sentences)) else 0.5
     citations = tuple(
-        Citation(number, s.start, s.end, s.text, round(agreed * evidence.probabilities[s.index], 4), s.index)
-        for number, s in enumerate((article.sentences[i] for i in evidence.chosen), 1)
+        Citation(number, s.start, s.end, s.text, round(agreed * evidence.chosen[s.index], 4), s.index)
+        for number, s in enumerate(sentences, 1)
     )
-    support = round(min(1.0, sum(c.support for c in citations)), 4)
+    support = round(agreed * evidence.support, 4)
     claim = Claim(words, tuple(c.number for c in citations), support)
     return f"{words} {''.join(f'[{c.number}]' for c in citations)}", (claim,), citations
 

@@ -27,9 +27,9 @@ class Config:
     threads: int = field(default_factory=lambda: os.cpu_count() or 2)
     cache: Path = field(default_factory=_cache)
     hits: int = 8
-    candidates: int = 8
+    candidates: int = 5
     evidence: int = 3
-    max_tokens: int = 48
+    max_tokens: int = 80
 
     @classmethod
     def from_environment(cls, **given: Any) -> Config:

@@ -46,7 +46,7 @@ class Hit:
 @dataclass(frozen=True, slots=True)
 class Citation:
     """Where a statement stands. `number` is the marker [number] in `Answer.text`, from 1;
-    `quote == article.text[start:end]`, always; `support` in 0..1 is how well it carries its claims."""
+    `quote == article.text[start:end]`, always; `support` is the probability that it holds the answer."""
 
     number: int
     start: int
@@ -58,11 +58,19 @@ class Citation:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A statement of the answer without its markers, the numbers of its citations, its support in 0..1."""
+    """A statement of the answer without its markers, the numbers of its citations, its support in 0..1.
+
+    Support is the probability that one of the citations holds the answer, calibrated on the development questions.
+    """
 
     text: str
     citations: tuple[int, ...]
     support: float
+
+    @property
+    def weak(self) -> bool:
+        """Whether it is more likely than not that none of the citations holds the answer: shown as such."""
+        return self.support < 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +99,9 @@ class Answer:
     """The answer to one question, or the growing part of it while `stage` is not "done".
 
     When `answered` is False the article does not answer: `text` says so in the question's
-    language and there are no claims. `confidence`, in 0..1, grows with how sure it is that the
-    article answers the question; it is not calibrated yet. `citations` are in order of `number`, `hits` best first.
+    language and there are no claims. `confidence` is the probability that the article answers the question.
+    `question` is the one that was answered: a follow-up with what it left out. `citations` are in order of `number`,
+    `hits` best first.
     """
 
     question: str

@@ -107,7 +107,7 @@ def evaluate(cases: Sequence[Case], chat_for: Callable[[Article], Chat], progres
 
 def judge(case: Case, answer: Answer, first_word: float, total: float) -> Row:
     """The row of an answer: what of it is right."""
-    right = {c.number: _is_gold((c.start, c.end), case.gold) for c in answer.citations}
+    right = {c.number: is_gold((c.start, c.end), case.gold) for c in answer.citations}
     said = MARKER.sub(" ", answer.text)
     f1, recall = overlap(said, case.answer) if answer.answered else (0.0, 0.0)
     return Row(
@@ -121,7 +121,7 @@ def judge(case: Case, answer: Answer, first_word: float, total: float) -> Row:
         text=answer.text,
         confidence=answer.confidence,
         hits=tuple(hit.sentence for hit in answer.hits),
-        rank=next((n for n, hit in enumerate(answer.hits) if _is_gold((hit.start, hit.end), case.gold)), None),
+        rank=next((n for n, hit in enumerate(answer.hits) if is_gold((hit.start, hit.end), case.gold)), None),
         citations=tuple(Cited(c.sentence, c.start, c.end, c.quote, c.support, right[c.number]) for c in answer.citations),
         claims=tuple(Said(c.text, c.support, any(right.get(n, False) for n in c.citations)) for c in answer.claims),
         f1=f1,
@@ -294,5 +294,5 @@ def percentile(values: Sequence[float], p: int) -> float | None:
     return round(ordered[min(len(ordered) - 1, int(len(ordered) * p / 100))], 2) if ordered else None
 
 
-def _is_gold(span: Span, gold: Iterable[Span]) -> bool:
+def is_gold(span: Span, gold: Iterable[Span]) -> bool:
     return any(iou(span, g) >= 0.5 for g in gold)

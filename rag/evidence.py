@@ -1,88 +1,125 @@
 """Which sentences answer the question, if any: chosen before a word of the answer is written.
 
-The model looks at the retriever's best sentences, numbered, in reading order, and is asked for the number of
-the one that answers. One evaluation of the question gives ln P(label) for each of them and for [0], "none of
-them". Each sentence's score is
-
-    s_i = ln P(label i) + COSINE · cosine_i
-
-since the two err differently. The best is cited, and so are others within MARGIN of it,
-each with the clause it continues. Whether the article
-answers at all is a logistic model of four numbers: ln P([0]); the best cosine; how far it stands above the
-next five, for an off-article question has no sentence that stands out; and whether question and article share
-a language, for cosines across languages are lower.
+The model looks at each of the retriever's best sentences alone, all in one evaluation, and says two things of it: how
+much likelier the sentence makes the question (Sachan et al. 2022, "Improving Passage Retrieval with Zero-Shot Question
+Generation"), and whether it answers. With the retriever's cosine these are three looks at the same sentence that err
+differently; its score is their weighted sum. The best sentence is cited, and so are others not far below it, each with
+the clause it continues. Whether the article answers at all is a logistic model of what the best sentences look like:
+see `rag.calibration` for the weights and where they come from.
 """
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+import prompts
 from rag.article import Article
+from rag.calibration import Calibration
 from rag.datatypes import Hit
 from rag.models import ChatModel, Reading
-from rag.reader import Reader, label
+from rag.reader import Reader
 
-COSINE = 60.0
-MARGIN = 0.7
-"""Of a grid of five by four, on 96 questions of XQuAD-R's 24 development articles, English over Arabic."""
+YES_NO = ("yes", "Yes", "no", "No")
+GAIN = (-1.0, 3.0)
+"""What a token of the question can count for, in nats: one rare name alone does not carry a sentence."""
 
-BIAS, NONE, BEST, STANDS_OUT, SAME_LANGUAGE = -48.5, -0.917, 59.11, 44.07, -4.069
-"""Fitted by logistic regression on 573 questions to the same articles in Arabic: 288 that they answer, 144 of other
-articles, 141 whose paragraph was taken out (these at half weight), one third each in English, Arabic and Russian.
-Then the bias was raised by 0.27, towards answering. Other languages and other articles were not looked at."""
+
+@dataclass(frozen=True)
+class Look:
+    """What is seen of one sentence: `cosine` with the question; `gain`, by how many nats it makes the question likelier;
+    `yes`, the log-odds that it answers."""
+
+    sentence: int
+    cosine: float
+    gain: float
+    yes: float
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """What was chosen. `chosen` are sentence indexes, best first; none when the article does not answer.
+    """What was chosen. `chosen` are sentence indexes, best first, each with its support: the probability, calibrated, that
+    it holds the answer; none when the article does not answer. `support` is the probability that one of them does.
 
-    `probabilities[i]` is the chance that sentence i holds the answer, given that one of the candidates does.
-    `places[i]` is where it stands in the reading.
+    `places[i]` is where sentence i stands in the reading. `looks` and `features` are what the choice was made from.
     """
 
-    chosen: tuple[int, ...]
+    chosen: Mapping[int, float]
+    support: float
     confidence: float
-    probabilities: dict[int, float]
     reading: Reading
-    places: dict[int, int]
+    places: Mapping[int, int]
+    looks: tuple[Look, ...]
+    features: Mapping[str, float]
 
 
 def choose_evidence(
-    model: ChatModel, reader: Reader, prompt: str, hits: Sequence[Hit], *, same_language: bool, candidates: int, most: int
+    model: ChatModel,
+    reader: Reader,
+    question: str,
+    hits: Sequence[Hit],
+    calibration: Calibration,
+    *,
+    same_language: bool,
+    candidates: int,
+    most: int,
 ) -> Evidence:
-    """The sentences to cite, at most `most` of the best `candidates` hits; `prompt` asks for the number of one."""
+    """The sentences to cite: at most `most` of the best `candidates` hits, and the clauses that those continue."""
     near = hits[:candidates]
-    cosines = {hit.sentence: hit.score for hit in near}
-    order = sorted(cosines)
-    before = {i: i - 1 for i in order if continues(reader.article, i)}
-    reading, places = reader.reading(sorted({*order, *before.values()}))
-    none, *said = model.score(
-        reading,
-        [places[i] for i in order],
-        prompt,
-        "[",
-        ["0]", *(label(i)[1:] for i in order)],
-    )
-    scores = np.array(said) + COSINE * np.array([cosines[i] for i in order])
-    confidence = _confidence(none, [hit.score for hit in near], same_language)
-    ranked = sorted(range(len(order)), key=lambda place: -scores[place])[:most]
-    chosen = [order[n] for n in ranked if scores[ranked[0]] - scores[n] <= MARGIN]
-    shares = np.exp(scores - np.logaddexp.reduce(scores))
-    probabilities = {i: float(share) for i, share in zip(order, shares, strict=True)}
-    for i in chosen.copy():
-        if before.get(i, i) not in chosen:
-            chosen.append(before[i])
-            probabilities[before[i]] = probabilities[i]
+    before = {hit.sentence: hit.sentence - 1 for hit in near if continues(reader.article, hit.sentence)}
+    reading, places = reader.reading(sorted({*(hit.sentence for hit in near), *before.values()}))
+    views = [[places[i] for i in {before.get(hit.sentence, hit.sentence), hit.sentence}] for hit in near]
+    looks = look(model, reading, views, question, near)
+    features = described(looks, [hit.score for hit in hits], same_language)
+    confidence = calibration.answers(features)
+    support: dict[int, float] = {}
+    if confidence >= calibration.threshold:
+        for i in calibration.best(looks, most):
+            support[looks[i].sentence] = calibration.support(calibration.supported(looks, i, confidence))
+    chosen = dict(support)
+    for i in support:
+        if i in before:
+            chosen.setdefault(before[i], support[i])
     return Evidence(
-        chosen=tuple(chosen) if confidence >= 0.5 else (),
+        chosen=chosen,
+        support=min(1.0, sum(support.values())),
         confidence=confidence,
-        probabilities=probabilities,
         reading=reading,
         places=places,
+        looks=looks,
+        features=features,
     )
+
+
+def look(
+    model: ChatModel, reading: Reading, views: Sequence[Sequence[int]], question: str, hits: Sequence[Hit]
+) -> tuple[Look, ...]:
+    """A look at each hit, of which the model sees one view of the reading."""
+    before, after = prompts.around("judge", "question")
+    words, replies = model.weigh(reading, [[], *views], before, question, after, YES_NO)
+    gains = np.clip(words[1:] - words[0], *GAIN).sum(1)
+    yes = np.logaddexp.reduce(replies[1:, :2], 1) - np.logaddexp.reduce(replies[1:, 2:], 1)
+    return tuple(
+        Look(hit.sentence, hit.score, float(gain), float(odds)) for hit, gain, odds in zip(hits, gains, yes, strict=True)
+    )
+
+
+def described(looks: Sequence[Look], cosines: Sequence[float], same_language: bool) -> dict[str, float]:
+    """What tells an article that answers from one that does not, of all looks and of all hits' cosines, best first.
+
+    How near the best sentence is; how far it stands out among the next five, since a question about something else
+    has no sentence that does; the most that any sentence makes of the question and of the answer; and whether question and
+    article share a language, for then all of these are higher.
+    """
+    rest = cosines[1:6]
+    return {
+        "cosine": cosines[0],
+        "stands_out": cosines[0] - sum(rest) / len(rest) if rest else 0.0,
+        "gain": max(one.gain for one in looks),
+        "yes": max(one.yes for one in looks),
+        "same_language": float(same_language),
+    }
 
 
 def continues(article: Article, i: int) -> bool:
@@ -94,11 +131,3 @@ def continues(article: Article, i: int) -> bool:
     """
     before, here = article.sentences[i - 1], article.sentences[i]
     return i > 0 and before.paragraph == here.paragraph and before.text.endswith((";", "؛"))
-
-
-def _confidence(none: float, cosines: Sequence[float], same_language: bool) -> float:
-    """How sure it is, in 0..1, that the article answers, from ln P([0]) and the hits' cosines, best first."""
-    best = cosines[0]
-    stands_out = best - float(np.mean(cosines[1:6])) if len(cosines) > 1 else 0.0
-    odds = BIAS + NONE * none + BEST * best + STANDS_OUT * stands_out + SAME_LANGUAGE * same_language
-    return 1 / (1 + math.exp(-odds))

@@ -34,6 +34,10 @@ ARTICLE, LOOK = 0, 1
 SEQUENCES = 16
 RESERVE = 1024
 """Cells left free for the question and the reply."""
+OUTPUTS = 128
+"""Logits taken from one evaluation, at most: each holds a number for every token of the vocabulary, 0.6 MB."""
+CONTRAST, PLAUSIBLE = 1.0, float(np.log(10))
+"""How much an answer leans on its evidence, and how many nats below the likeliest token another may be written."""
 MARK = "\u2063here\u2063"
 
 
@@ -79,13 +83,18 @@ class ChatModel(Protocol):
     def read(self, instructions: str, pieces: Sequence[str], progress: Progress | None = None) -> Reading:
         """Evaluate the pieces once, in order. Raises ModelError when they don't fit."""
 
-    def score(self, reading: Reading, chosen: Sequence[int], prompt: str, start: str, choices: Sequence[str]) -> np.ndarray:
-        """ln P(choice | chosen pieces, prompt, start of the reply) for each choice: float64, shape (choices,)."""
+    def weigh(self, reading: Reading, views: Sequence[Sequence[int]], before: str, text: str, after: str,
+              choices: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+        """How likely a text is after `before`, and each choice as the reply after `after`, seeing some pieces alone.
 
-    def stream(self, reading: Reading, chosen: Sequence[int], prompt: str, start: str, *, script: tuple[str, ...],
-               quoted: str, max_tokens: int) -> Iterator[str]:
+        A view is the pieces seen. ln P of each token of the text: shape (views, tokens); of the first token of each
+        choice: shape (views, choices); both float64.
+        """
+
+    def stream(self, reading: Reading, chosen: Sequence[int], prompt: str, *, script: tuple[str, ...], quoted: str,
+               max_tokens: int) -> Iterator[str]:
         """The reply, greedily decoded, in growing pieces of text: one line, in letters of `script` or Latin ones of
-        `quoted`, with numbers of `quoted` alone."""
+        `quoted`, with numbers of `quoted` alone; words that the chosen pieces make likelier are preferred."""
 
 
 class LlamaCppModel:
@@ -106,16 +115,15 @@ class LlamaCppModel:
         if not path.is_file():
             raise ModelError(f"There is no model file {path}. --model takes a .gguf file, hf:REPO:FILE, default or small.")
         options = llama_cpp.llama_model_default_params()
-        # The weights are rearranged for the processor: mapped, much of them would be held twice.
-        options.load_mode = llama_cpp.LLAMA_LOAD_MODE_NONE
-        # Built with AMX, llama.cpp crashes where a compiler drops the tile configuration (its pull request 26954).
-        options.use_extra_bufts = b"AMX_INT8 = 1" not in llama_cpp.llama_print_system_info()
+        # Rearranged for the processor, the weights read prompts a third slower here and write a sixth faster: a question
+        # is ten times as many tokens as its answer. Built with AMX by an older gcc, llama.cpp also crashes on them.
+        options.use_extra_bufts = False
         self._model = llama_cpp.llama_model_load_from_file(str(path).encode(), options)
         if not self._model:
             raise ModelError(f"llama.cpp can't load {path}: not a whole GGUF file of a known kind. Give another --model.")
         params = llama_cpp.llama_context_default_params()
         params.n_ctx, params.n_batch, params.n_ubatch = context, 512, 512
-        params.n_seq_max, params.kv_unified, params.n_outputs_max = SEQUENCES, True, SEQUENCES
+        params.n_seq_max, params.kv_unified, params.n_outputs_max = SEQUENCES, True, OUTPUTS
         params.n_threads = params.n_threads_batch = threads
         params.flash_attn_type = llama_cpp.LLAMA_FLASH_ATTN_TYPE_ENABLED
         self._context = llama_cpp.llama_init_from_model(self._model, params)
@@ -158,30 +166,46 @@ class LlamaCppModel:
             progress("reading the article", len(tokens), len(tokens))
         return reading
 
-    def score(self, reading: Reading, chosen: Sequence[int], prompt: str, start: str, choices: Sequence[str]) -> np.ndarray:
-        paths = [tuple(self._tokens(choice)) for choice in choices]
+    def weigh(self, reading: Reading, views: Sequence[Sequence[int]], before: str, text: str, after: str,
+              choices: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+        head, body = self._tokens(before), self._tokens(text)
+        tokens = head + body + self._tokens(after) + self._tokens(self._frame[1], special=True)
+        heard = [self._tokens(choice)[0] for choice in choices]
+        # What is looked up where: the next token of the text after each token of it, the choices at the end.
+        targets = {len(head) - 1 + i: [token] for i, token in enumerate(body)} | {len(tokens) - 1: heard}
+        together = max(1, min(SEQUENCES - LOOK, RESERVE // len(tokens)))
+        found: list[float] = []
         with self._lock:
-            position, logits = self._look(reading, chosen, prompt, start)
-            known = {(): _log_softmax(logits)}
-            # Every proper beginning of a choice needs one more step; those of a length go in one batch.
-            for length in range(1, max(map(len, paths))):
-                begun = sorted({path[:length] for path in paths if len(path) > length})
-                for group in (begun[i : i + SEQUENCES - 2] for i in range(0, len(begun), SEQUENCES - 2)):
-                    known |= self._step(group, position)
-        return np.array([sum(known[path[:i]][token] for i, token in enumerate(path)) for path in paths])
+            self._restore(reading)
+            for at in range(0, len(views), together):
+                rows, wanted = [], []
+                for sequence, view in enumerate(views[at : at + together], LOOK):
+                    position = self._show(reading, view, sequence)
+                    rows += [(token, position + i, sequence, i in targets) for i, token in enumerate(tokens)]
+                    wanted += targets.values()
+                for logits, these in zip(self._decode_all(rows), wanted, strict=True):
+                    found += _log_softmax(logits)[these].tolist()
+        table = np.array(found).reshape(len(views), len(body) + len(heard))
+        return table[:, : len(body)], table[:, len(body) :]
 
-    def stream(self, reading: Reading, chosen: Sequence[int], prompt: str, start: str, *, script: tuple[str, ...],
-               quoted: str, max_tokens: int) -> Iterator[str]:
+    def stream(self, reading: Reading, chosen: Sequence[int], prompt: str, *, script: tuple[str, ...], quoted: str,
+               max_tokens: int) -> Iterator[str]:
+        tokens = self._tokens(prompt) + self._tokens(self._frame[1], special=True)
+        views = [chosen, []] if chosen else [[]]
+        decoder, text = codecs.getincrementaldecoder("utf-8")("ignore"), ""
+        barred, numbers = self._barred(script, quoted), {digits(number) for number in re.findall(r"\d+", quoted)}
         with self._lock:
-            position, logits = self._look(reading, chosen, prompt, start)
-            barred = self._barred(script, quoted)
-            logits[self._silent] = -np.inf  # say something: an end or a line break may not come first
-            decoder, text = codecs.getincrementaldecoder("utf-8")("ignore"), ""
-            numbers = {digits(number) for number in re.findall(r"\d+", quoted)}
-            for at in range(position, position + max_tokens):
-                logits[barred] = -np.inf
-                logits[self._miscopied(text, numbers)] = -np.inf
-                token = int(logits.argmax())
+            self._restore(reading)
+            ends = [self._show(reading, view, LOOK + n) for n, view in enumerate(views)]
+            rows = [
+                (token, end + i, LOOK + n, i == len(tokens) - 1) for n, end in enumerate(ends) for i, token in enumerate(tokens)
+            ]
+            seeing, *blind = [logits.copy() for logits in self._decode_all(rows)]
+            seeing[self._silent] = -np.inf  # say something: an end or a line break may not come first
+            for at in range(len(tokens), len(tokens) + max_tokens):
+                seeing[barred] = -np.inf
+                self._copy_numbers(seeing, text, numbers)
+                token = _likeliest(seeing, *blind)
                 if token in self._ends:
                     return
                 piece = decoder.decode(self._pieces[token])
@@ -191,12 +215,13 @@ class LlamaCppModel:
                     return
                 if piece:
                     yield piece
-                logits = self._decode([(token, at, LOOK, True)])[0]
+                seeing, *blind = self._decode([(token, end + at, LOOK + n, True) for n, end in enumerate(ends)])
 
-    def _look(self, reading: Reading, chosen: Sequence[int], prompt: str, start: str) -> tuple[int, np.ndarray]:
-        """Share the chosen pieces' cells into LOOK and evaluate the prompt there: (next position, logits)."""
+    def _restore(self, reading: Reading) -> None:
+        """Have the reading's cells in the context, and nothing else."""
         api, memory = self._api, self._memory
         if self._resident is not reading:
+            self._resident = None
             api.llama_memory_clear(memory, True)
             state = ctypes.cast(reading.state, ctypes.POINTER(ctypes.c_uint8))
             if not api.llama_state_seq_set_data(self._context, state, len(reading.state), ARTICLE):
@@ -204,29 +229,27 @@ class LlamaCppModel:
             self._resident = reading
         for sequence in range(LOOK, SEQUENCES):
             api.llama_memory_seq_rm(memory, sequence, -1, -1)
-        spans = [reading.spans[i] for i in sorted(chosen)]
-        for begin, end in [(0, reading.instructions), *spans]:
-            api.llama_memory_seq_cp(memory, ARTICLE, LOOK, begin, end)
-        _, tail = self._frame
-        tokens = self._tokens(prompt) + self._tokens(tail, special=True) + self._tokens(start)
-        position = spans[-1][1] if spans else reading.instructions
-        logits = []
-        for at in range(0, len(tokens), self.batch_size):
-            part = tokens[at : at + self.batch_size]
-            logits = self._decode([(t, position + at + i, LOOK, at + i == len(tokens) - 1) for i, t in enumerate(part)])
-        return position + len(tokens), logits[0]
 
-    def _step(self, begun: Sequence[tuple[int, ...]], position: int) -> dict[tuple[int, ...], np.ndarray]:
-        """ln P of the next token after each of some beginnings of one length, each in a sequence of its own."""
-        rows = []
-        for sequence, path in enumerate(begun, LOOK + 1):
-            self._api.llama_memory_seq_rm(self._memory, sequence, -1, -1)
-            self._api.llama_memory_seq_cp(self._memory, LOOK, sequence, -1, -1)
-            rows += [(token, position + i, sequence, i == len(path) - 1) for i, token in enumerate(path)]
-        return {path: _log_softmax(logits) for path, logits in zip(begun, self._decode(rows), strict=True)}
+    def _show(self, reading: Reading, chosen: Sequence[int], sequence: int) -> int:
+        """Share the instructions' and the chosen pieces' cells into an own sequence: the position after them."""
+        self._api.llama_memory_seq_rm(self._memory, sequence, -1, -1)
+        spans = [(0, reading.instructions), *(reading.spans[i] for i in sorted(chosen))]
+        for begin, end in spans:
+            self._api.llama_memory_seq_cp(self._memory, ARTICLE, sequence, begin, end)
+        return spans[-1][1]
+
+    def _decode_all(self, rows: Sequence[tuple[int, int, int, bool]]) -> Iterator[np.ndarray]:
+        """Logits of the wanted rows, in order, evaluated in batches of so many rows and so many logits."""
+        batch: list[tuple[int, int, int, bool]] = []
+        for row in rows:
+            if len(batch) == self.batch_size or row[3] and sum(r[3] for r in batch) == OUTPUTS:
+                yield from self._decode(batch)
+                batch = []
+            batch.append(row)
+        yield from self._decode(batch)
 
     def _decode(self, rows: Sequence[tuple[int, int, int, bool]]) -> list[np.ndarray]:
-        """Evaluate (token, position, sequence, wanted) rows; the logits of the wanted ones, in order."""
+        """Evaluate (token, position, sequence, wanted) rows: the logits of the wanted ones, in order, until the next call."""
         batch = self._batch
         batch.n_tokens = len(rows)
         for i, (token, position, sequence, wanted) in enumerate(rows):
@@ -236,7 +259,7 @@ class LlamaCppModel:
             raise ModelError(f"llama.cpp could not evaluate {len(rows)} tokens (code {code}). Ask a shorter question.")
         size = self._api.llama_vocab_n_tokens(self._vocabulary)
         return [
-            np.ctypeslib.as_array(self._api.llama_get_logits_ith(self._context, i), (size,)).copy()
+            np.ctypeslib.as_array(self._api.llama_get_logits_ith(self._context, i), (size,))
             for i, row in enumerate(rows)
             if row[3]
         ]
@@ -262,11 +285,15 @@ class LlamaCppModel:
         mask[list(self._ends)] = False
         return mask
 
-    def _miscopied(self, text: str, numbers: set[str]) -> list[int]:
-        """Tokens that would make the number at the end of the text none of these, nor the beginning of one."""
+    def _copy_numbers(self, logits: np.ndarray, text: str, numbers: set[str]) -> None:
+        """Bar the tokens that would make the number at the end of the text none of these, or leave it unfinished."""
         begun = digits(re.search(r"\d*$", text)[0])  # type: ignore[index]
-        wrong = [t for t, more in self._digits.items() if not any(number.startswith(begun + more) for number in numbers)]
-        return wrong if numbers and not text.endswith(" ") else wrong + self._spaces
+        right = [t for t, more in self._digits.items() if any(number.startswith(begun + more) for number in numbers)]
+        copied = logits[right]
+        logits[list(self._digits) if not begun or begun in numbers else slice(None)] = -np.inf
+        logits[right] = copied
+        if not numbers or text.endswith(" "):
+            logits[self._spaces] = -np.inf
 
     @cached_property
     def _spaces(self) -> list[int]:
@@ -351,9 +378,24 @@ def digits(number: str) -> str:
     return "".join(str(unicodedata.decimal(c)) for c in number)
 
 
+def _likeliest(seeing: np.ndarray, blind: np.ndarray | None = None) -> int:
+    """The token to write: of those not much less likely than the likeliest, what seeing the evidence speaks for most.
+
+    Context-aware decoding (Shi et al. 2023, "Trusting Your Evidence"): (1 + a) · logits with the evidence − a · logits
+    without; among tokens of at least a tenth of the highest probability (Li et al. 2022, "Contrastive Decoding").
+
+    >>> _likeliest(np.array([2.0, 1.5, -9.0])), _likeliest(np.array([2.0, 1.5, -9.0]), np.array([4.0, 1.0, -99.0]))
+    (0, 1)
+    """
+    if blind is None:
+        return int(seeing.argmax())
+    near = np.flatnonzero(seeing >= seeing.max() - PLAUSIBLE)
+    return int(near[((1 + CONTRAST) * seeing[near] - CONTRAST * blind[near]).argmax()])
+
+
 def _log_softmax(logits: np.ndarray) -> np.ndarray:
-    shifted = logits.astype(np.float64) - logits.max()
-    return shifted - np.log(np.exp(shifted).sum())
+    shifted = logits - logits.max()
+    return shifted - np.log(np.exp(shifted).sum(dtype=np.float64))
 
 
 def _silence(api: Any) -> None:

@@ -1,4 +1,4 @@
-"""An article's sentences, numbered and read by the chat model: once, and kept.
+"""An article's sentences, read by the chat model: once, and kept.
 
 Reading costs most of a question's time, and does not depend on the question. So the whole article is read
 when it is opened, its cells are saved beside the recipe that made them, and every question then looks at
@@ -27,7 +27,7 @@ class Reader:
 
     def __init__(self, article: Article, model: ChatModel, *, cache: Path | None = None, progress: Progress | None = None):
         self.article, self._model = article, model
-        pieces = [self._numbered(i) for i in range(len(article.sentences))]
+        pieces = [self._line(i) for i in range(len(article.sentences))]
         instructions = prompts.fill("read")
         fits = model.count(instructions + "".join(pieces)) + len(pieces) < model.capacity
         self._whole = self._kept(instructions, pieces, cache, progress) if fits else None
@@ -36,11 +36,11 @@ class Reader:
         """A reading that holds these sentences, in reading order, and where each of them stands in it."""
         if self._whole:
             return self._whole, {i: i for i in sentences}
-        reading = self._model.read(prompts.fill("read"), [self._numbered(i) for i in sentences])
+        reading = self._model.read(prompts.fill("read"), [self._line(i) for i in sentences])
         return reading, {i: place for place, i in enumerate(sentences)}
 
-    def _numbered(self, i: int) -> str:
-        return f"{label(i)} {self.article.sentences[i].text}\n"
+    def _line(self, i: int) -> str:
+        return f"{self.article.sentences[i].text}\n"
 
     def _kept(self, instructions: str, pieces: list[str], cache: Path | None, progress: Progress | None) -> Reading:
         article, model = self.article, self._model
@@ -58,7 +58,3 @@ class Reader:
             pass  # a full disk costs the next start some seconds, not this one its answers
         return reading
 
-
-def label(i: int) -> str:
-    """The number of a sentence as the model sees it, from [1]; [0] stands for none of them."""
-    return f"[{i + 1}]"

@@ -1,6 +1,6 @@
 """An encoder and a chat model made of arithmetic, for tests that need neither weights nor seconds.
 
-    Chat(article, encoder=WordEncoder(), model=WordModel(), config=Config(cache=None))
+    Chat(article, encoder=WordEncoder(), model=WordModel(), calibration=CALIBRATION, config=Config(cache=None))
 """
 from __future__ import annotations
 
@@ -12,7 +12,11 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from embeddings.weights import Progress
+from rag.calibration import Calibration, Logistic
 from rag.models import Reading
+
+CALIBRATION = Calibration({"cosine": 1.0, "gain": 1.0}, 0.5, Logistic(-1.5, {"yes": 1.0}), 0.5, Logistic(0.0, {"share": 1.0}))
+"""The article answers where a sentence shares three words with the question, of those that WordModel knows."""
 
 
 class WordEncoder:
@@ -55,17 +59,19 @@ class WordModel:
         self.read_pieces += len(pieces)
         return Reading(0, tuple((i, i + 1) for i in range(len(pieces))), json.dumps(list(pieces)).encode())
 
-    def score(self, reading: Reading, chosen: Sequence[int], prompt: str, start: str, choices: Sequence[str]) -> np.ndarray:
-        """A choice that begins no piece, [0], counts as sharing one word."""
-        pieces = self._pieces(reading, chosen)
-        shared = {piece.split()[0]: len(words(piece) & words(prompt)) for piece in pieces}
-        likes = np.array([float(shared.get(start + choice, 1)) for choice in choices])
-        return likes - np.logaddexp.reduce(likes)
+    def weigh(self, reading: Reading, views: Sequence[Sequence[int]], before: str, text: str, after: str,
+              choices: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+        """A word of the text is e times likelier where a piece has it; yes to no is e for each word beyond one, shared."""
+        seen = [words(" ".join(self._pieces(reading, view))) for view in views]
+        likes = [[-1.0 if words(word) & known else -2.0 for word in text.split()] for known in seen]
+        yes = [len(words(text) & known) - 1.0 for known in seen]
+        odds = [[one / 2 if choice.lower() == "yes" else -one / 2 for choice in choices] for one in yes]
+        return np.array(likes), np.array(odds)
 
-    def stream(self, reading: Reading, chosen: Sequence[int], prompt: str, start: str, *, script: tuple[str, ...],
-               quoted: str, max_tokens: int) -> Iterator[str]:
-        best = max(self._pieces(reading, chosen), key=lambda piece: len(words(piece) & words(prompt)), default=f"[0] {quoted}")
-        for word in best.split()[1 : max_tokens + 1]:
+    def stream(self, reading: Reading, chosen: Sequence[int], prompt: str, *, script: tuple[str, ...], quoted: str,
+               max_tokens: int) -> Iterator[str]:
+        best = max(self._pieces(reading, chosen), key=lambda piece: len(words(piece) & words(prompt)), default=quoted)
+        for word in best.split()[:max_tokens]:
             yield f"{word} "
 
     def _pieces(self, reading: Reading, chosen: Sequence[int]) -> list[str]:

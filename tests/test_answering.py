@@ -6,7 +6,7 @@ import pytest
 
 from rag import Article, Chat, Config, QuestionError, Turn
 from rag.citations import numbers_stand
-from rag.testing import WordEncoder, WordModel
+from rag.testing import CALIBRATION, WordEncoder, WordModel
 
 TEXT = """Foxes sleep under oak trees during winter. Badgers build deep tunnels near rivers.
 
@@ -19,7 +19,8 @@ Beetles polish their green wings. Spiders weave round nets between branches.
 def opened(tmp_path, text=TEXT, capacity=10_000, **settings):
     model = WordModel(capacity)
     config = Config(cache=tmp_path, **settings)
-    return Chat(Article.from_text(text, title="animals"), config=config, encoder=WordEncoder(), model=model), model
+    article = Article.from_text(text, title="animals")
+    return Chat(article, config=config, encoder=WordEncoder(), model=model, calibration=CALIBRATION), model
 
 
 def test_an_answer_grows_and_every_citation_is_a_span_of_the_text(tmp_path):

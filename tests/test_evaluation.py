@@ -24,7 +24,7 @@ from rag.evaluation import (
     risk_coverage,
     words,
 )
-from rag.testing import WordEncoder, WordModel
+from rag.testing import CALIBRATION, WordEncoder, WordModel
 
 QUESTIONS = Path(__file__).parent / "data/questions.jsonl"
 KINDS = {
@@ -78,7 +78,7 @@ def written(path, value):
 
 
 def word_chat(article):
-    return Chat(article, config=Config(cache=None), encoder=WordEncoder(), model=WordModel())
+    return Chat(article, config=Config(cache=None), encoder=WordEncoder(), model=WordModel(), calibration=CALIBRATION)
 
 
 # Metrics, by hand

@@ -1,0 +1,79 @@
+"""The few numbers that turn what the models see into choices and probabilities; `sanad calibrate` fits them.
+
+They stand in data/calibration.json beside what they were fitted on. Each is a weight of a feature that has a meaning
+of its own, so that they can be read, and a file of one's own can be put in their place.
+"""
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from rag.evidence import Look
+
+
+@dataclass(frozen=True)
+class Logistic:
+    """The probability 1 / (1 + e^-x), where x is the bias and the weighted features added up.
+
+    >>> Logistic(-1.0, {"heads": 2.0})({"heads": 0.5, "tails": 7.0})
+    0.5
+    """
+
+    bias: float
+    weights: Mapping[str, float]
+
+    def __call__(self, features: Mapping[str, float]) -> float:
+        x = self.bias + sum(weight * features[name] for name, weight in self.weights.items())
+        return 1 / (1 + math.exp(-x)) if x > -700 else 0.0
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """How a sentence is scored, how far below the best one another may be cited, in nats, when the article is said to
+    answer, and how well a citation carries its claim."""
+
+    evidence: Mapping[str, float]
+    margin: float
+    answers: Logistic
+    threshold: float
+    support: Logistic
+
+    def shares(self, looks: Sequence[Look]) -> np.ndarray:
+        """The chance of each sentence looked at to hold the answer, given that one of them does: float64, shape (looks,)."""
+        scores = np.array([sum(weight * getattr(one, name) for name, weight in self.evidence.items()) for one in looks])
+        return np.exp(scores - np.logaddexp.reduce(scores))
+
+    def best(self, looks: Sequence[Look], most: int = 3) -> list[int]:
+        """Places in `looks` of the sentences to cite, best first: the best one and those within the margin of it."""
+        shares = self.shares(looks)
+        ranked = sorted(range(len(looks)), key=lambda i: -shares[i])[:most]
+        return [i for i in ranked if shares[i] >= shares[ranked[0]] * math.exp(-self.margin)]
+
+    def supported(self, looks: Sequence[Look], i: int, confidence: float) -> dict[str, float]:
+        """What `support` is told of a cited sentence, looks[i]."""
+        one = looks[i]
+        return {"share": float(self.shares(looks)[i]), "confidence": confidence, "gain": one.gain, "yes": one.yes}
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Calibration:
+        return cls(
+            data["evidence"],
+            data["margin"],
+            Logistic(**data["answers"]),
+            data["threshold"],
+            Logistic(**data["support"]),
+        )
+
+    @classmethod
+    @cache
+    def default(cls) -> Calibration:
+        """The one that comes with the default weights."""
+        return cls.from_dict(json.loads(resources.files("rag").joinpath("data/calibration.json").read_text("utf-8")))

@@ -1,0 +1,141 @@
+"""How a `Calibration` is fitted: questions with known answers are asked, as far as the choice of evidence.
+
+    cases → observations (what was seen, what is right) → three logistic regressions, a margin and a threshold
+"""
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from embeddings.weights import Progress
+from rag.article import Article, detect_language
+from rag.calibration import Calibration, Logistic
+from rag.cases import Case
+from rag.chat import Chat
+from rag.evaluation import is_gold
+from rag.evidence import Evidence, Look
+
+LOOKS = ("cosine", "gain", "yes")
+ANSWERS = ("cosine", "stands_out", "gain", "yes", "same_language")
+SUPPORT = ("share", "confidence", "yes", "gain")
+MARGINS = tuple(n / 10 for n in range(16))
+FOLDS = 6
+
+
+@dataclass(frozen=True)
+class Observation:
+    """What was seen of one case: `right[i]` says whether looks[i] is of a sentence that answers."""
+
+    kind: str
+    article: str
+    looks: tuple[Look, ...]
+    right: tuple[bool, ...]
+    features: Mapping[str, float]
+
+
+def observe(
+    cases: Sequence[Case], chat_for: Callable[[Article], Chat], progress: Progress | None = None
+) -> Iterator[Observation]:
+    """The observation of each case, in order."""
+    chat: Chat | None = None
+    for done, case in enumerate(cases):
+        if chat is None or chat.article is not case.article:
+            chat = chat_for(case.article)
+        hits = chat.retriever.search(case.question, max(chat.config.hits, chat.config.candidates))
+        seen = chat.evidence(case.question, hits, detect_language(case.question))
+        sentences = case.article.sentences
+        right = tuple(is_gold((sentences[one.sentence].start, sentences[one.sentence].end), case.gold) for one in seen.looks)
+        yield Observation(case.kind, case.article.title, seen.looks, right, seen.features)
+        if progress:
+            progress("questions", done + 1, len(cases))
+
+
+def fit(seen: Sequence[Observation], *, false_abstention: float) -> dict[str, Any]:
+    """A calibration as `Calibration.from_dict` takes it, for a share of answerable questions that may go unanswered.
+
+    A sentence's weights make right sentences score above the others of their question: logistic regression on the
+    differences of their looks. The margin is the one with the best F1 of citations.
+    """
+    asked = [one for one in seen if any(one.right) and not all(one.right)]
+    differences = [
+        _table([good], LOOKS)[0] - _table([other], LOOKS)[0]
+        for one in asked
+        for good, right in zip(one.looks, one.right, strict=True)
+        if right
+        for other, wrong in zip(one.looks, one.right, strict=True)
+        if not wrong
+    ]
+    x = np.array(differences)
+    ranking = _regression(np.concatenate([x, -x]), np.repeat([1, 0], len(x)), LOOKS, intercept=False)
+    answers = _regression(_table([one.features for one in seen], ANSWERS), [one.kind == "answerable" for one in seen], ANSWERS)
+    confidence = [Logistic(**answers)(one.features) for one in seen if one.kind == "answerable"]
+    fitted: dict[str, Any] = {
+        "evidence": ranking["weights"],
+        "margin": 0.0,
+        "answers": answers,
+        "threshold": round(float(np.quantile(confidence, false_abstention)), 4),
+        "support": {"bias": 0.0, "weights": {}},
+    }
+    fitted["margin"] = max(MARGINS, key=lambda margin: _citations(asked, Calibration.from_dict({**fitted, "margin": margin}))["F1"])
+    cited = [row for one in seen for row in _cited(one, Calibration.from_dict(fitted))]
+    fitted["support"] = _regression(_table([row for row, _ in cited], SUPPORT), [right for _, right in cited], SUPPORT)
+    return fitted
+
+
+def cross_validated(seen: Sequence[Observation], *, false_abstention: float) -> dict[str, float]:
+    """What a calibration fitted to five sixths of the articles gives on the others, each article once."""
+    titles = {title: n % FOLDS for n, title in enumerate(dict.fromkeys(one.article for one in seen))}
+    figures: list[dict[str, float]] = []
+    for fold in range(FOLDS):
+        held = [one for one in seen if titles[one.article] == fold]
+        if held:
+            rest = [one for one in seen if titles[one.article] != fold]
+            figures.append(measured(held, Calibration.from_dict(fit(rest, false_abstention=false_abstention))))
+    return {name: round(float(np.nanmean([one[name] for one in figures])), 3) for name in figures[0]}
+
+
+def measured(seen: Sequence[Observation], calibration: Calibration) -> dict[str, float]:
+    """Figures of some observations under a calibration."""
+    answerable = [one for one in seen if one.kind == "answerable"]
+    abstained = {
+        kind: [calibration.answers(one.features) < calibration.threshold for one in seen if one.kind == kind]
+        for kind in ("answerable", "far", "near")
+    }
+    return {
+        **{f"citation {name}": value for name, value in _citations(answerable, calibration).items()},
+        "false abstention": float(np.mean(abstained["answerable"])),
+        "abstention far": float(np.mean(abstained["far"])) if abstained["far"] else float("nan"),
+        "abstention near": float(np.mean(abstained["near"])) if abstained["near"] else float("nan"),
+    }
+
+
+def _citations(asked: Sequence[Observation], calibration: Calibration) -> dict[str, float]:
+    """Of questions all of which are answered; the clause before a clause is not counted."""
+    chosen = [[one.right[i] for i in calibration.best(one.looks)] for one in asked]
+    recall, precision = float(np.mean([any(c) for c in chosen])), float(np.mean([np.mean(c) for c in chosen]))
+    return {"recall": recall, "precision": precision, "F1": 2 * recall * precision / (recall + precision or 1)}
+
+
+def _cited(one: Observation, calibration: Calibration) -> Iterator[tuple[dict[str, float], bool]]:
+    """What is known of each citation of an answered question, and whether it is right."""
+    confidence = calibration.answers(one.features)
+    if confidence >= calibration.threshold:
+        for i in calibration.best(one.looks):
+            yield calibration.supported(one.looks, i, confidence), one.right[i]
+
+
+def _table(rows: Sequence[Any], names: Sequence[str]) -> np.ndarray:
+    return np.array([[row[name] if isinstance(row, Mapping) else getattr(row, name) for name in names] for row in rows])
+
+
+def _regression(x: np.ndarray, y: Any, names: Sequence[str], *, intercept: bool = True) -> dict[str, Any]:
+    """Logistic regression on features of unit variance, its weights given for the features as they are."""
+    from sklearn.linear_model import LogisticRegression
+
+    scale = x.std(0) + 1e-9
+    model = LogisticRegression(fit_intercept=intercept).fit(x / scale, y)
+    weights = {name: round(float(w), 4) for name, w in zip(names, model.coef_[0] / scale, strict=True)}
+    return {"bias": round(float(model.intercept_[0]), 4), "weights": weights} if intercept else {"weights": weights}
