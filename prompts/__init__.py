@@ -32,7 +32,7 @@ def fill(name: str, **values: str) -> str:
     """The prompt prompts/NAME.md with its {fields} replaced, each once and only as the file has them.
 
     >>> fill("write", question="{language}?", language="French")
-    '\\nUsing only these sentences, answer in French in one detailed sentence: {language}?'
+    '\\nUsing only these sentences, answer in French in one short sentence: {language}?'
     """
     return _read(f"{name}.md").format_map(values)
 

@@ -29,7 +29,7 @@ class Config:
     hits: int = 8
     candidates: int = 5
     evidence: int = 3
-    max_tokens: int = 80
+    max_tokens: int = 64
 
     @classmethod
     def from_environment(cls, **given: Any) -> Config:

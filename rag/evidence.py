@@ -28,8 +28,8 @@ GAIN = (-1.0, 3.0)
 
 @dataclass(frozen=True)
 class Look:
-    """What is seen of one sentence: `cosine` with the question; `gain`, by how many nats it makes the question likelier;
-    `yes`, the log-odds that it answers."""
+    """What is seen of one sentence: `cosine` with the question; `gain`, by how many nats it makes a token of the question
+    likelier, on average; `yes`, the log-odds that it answers."""
 
     sentence: int
     cosine: float
@@ -98,7 +98,7 @@ def look(
     """A look at each hit, of which the model sees one view of the reading."""
     before, after = prompts.around("judge", "question")
     words, replies = model.weigh(reading, [[], *views], before, question, after, YES_NO)
-    gains = np.clip(words[1:] - words[0], *GAIN).sum(1)
+    gains = np.clip(words[1:] - words[0], *GAIN).mean(1)
     yes = np.logaddexp.reduce(replies[1:, :2], 1) - np.logaddexp.reduce(replies[1:, 2:], 1)
     return tuple(
         Look(hit.sentence, hit.score, float(gain), float(odds)) for hit, gain, odds in zip(hits, gains, yes, strict=True)

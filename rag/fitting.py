@@ -23,6 +23,7 @@ ANSWERS = ("cosine", "stands_out", "gain", "yes", "same_language")
 SUPPORT = ("share", "confidence", "yes", "gain")
 MARGINS = tuple(n / 10 for n in range(16))
 FOLDS = 6
+ALIKE = 0.01
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,7 @@ def fit(seen: Sequence[Observation], *, false_abstention: float) -> dict[str, An
     """A calibration as `Calibration.from_dict` takes it, for a share of answerable questions that may go unanswered.
 
     A sentence's weights make right sentences score above the others of their question: logistic regression on the
-    differences of their looks. The margin is the one with the best F1 of citations.
+    differences of their looks. The margin is the widest whose F1 of citations is alike the best one's.
     """
     asked = [one for one in seen if any(one.right) and not all(one.right)]
     differences = [
@@ -79,7 +80,8 @@ def fit(seen: Sequence[Observation], *, false_abstention: float) -> dict[str, An
         "threshold": round(float(np.quantile(confidence, false_abstention)), 4),
         "support": {"bias": 0.0, "weights": {}},
     }
-    fitted["margin"] = max(MARGINS, key=lambda margin: _citations(asked, Calibration.from_dict({**fitted, "margin": margin}))["F1"])
+    f1 = {margin: _citations(asked, Calibration.from_dict({**fitted, "margin": margin}))["F1"] for margin in MARGINS}
+    fitted["margin"] = max(margin for margin, found in f1.items() if found >= max(f1.values()) - ALIKE)
     cited = [row for one in seen for row in _cited(one, Calibration.from_dict(fitted))]
     fitted["support"] = _regression(_table([row for row, _ in cited], SUPPORT), [right for _, right in cited], SUPPORT)
     return fitted
@@ -135,7 +137,9 @@ def _regression(x: np.ndarray, y: Any, names: Sequence[str], *, intercept: bool 
     """Logistic regression on features of unit variance, its weights given for the features as they are."""
     from sklearn.linear_model import LogisticRegression
 
-    scale = x.std(0) + 1e-9
-    model = LogisticRegression(fit_intercept=intercept).fit(x / scale, y)
-    weights = {name: round(float(w), 4) for name, w in zip(names, model.coef_[0] / scale, strict=True)}
-    return {"bias": round(float(model.intercept_[0]), 4), "weights": weights} if intercept else {"weights": weights}
+    spread, middle = x.std(0), x.mean(0)
+    scale = np.where(spread > 0, spread, 1.0)
+    model = LogisticRegression(fit_intercept=intercept).fit((x - middle) / scale, y)
+    weights = model.coef_[0] / scale
+    named = {"weights": {name: round(float(w), 4) for name, w in zip(names, weights, strict=True)}}
+    return {"bias": round(float(model.intercept_[0] - weights @ middle), 4), **named} if intercept else named
