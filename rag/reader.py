@@ -57,4 +57,3 @@ class Reader:
         except WeightsError:
             pass  # a full disk costs the next start some seconds, not this one its answers
         return reading
-
