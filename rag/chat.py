@@ -74,7 +74,7 @@ class Chat:
         answer = replace(answer, hits=hits[: config.hits], stage="choosing", timings=clock.lap("search"))
         yield answer
 
-        evidence = self.evidence(question, hits, code)
+        evidence = self.evidence(question, hits)
         clock.read(len(evidence.looks) * model.count(question))
         words = prompts.language(code)
         answer = replace(answer, confidence=round(evidence.confidence, 4), timings=clock.lap("choose"))
@@ -101,15 +101,15 @@ class Chat:
         marked, claims, citations = cite(self.article, evidence, text)
         yield replace(answer, text=marked, claims=claims, citations=citations, stage="done", timings=clock.lap("write"))
 
-    def evidence(self, question: str, hits: Sequence[Hit], language: str) -> Evidence:
-        """The sentences to cite for a question in `language`, of its hits; the last step before a word is written."""
+    def evidence(self, question: str, hits: Sequence[Hit]) -> Evidence:
+        """The sentences to cite for a question, of its hits; the last step before a word is written."""
         return choose_evidence(
             self.model,
             self.reader,
             question,
             hits,
             self.calibration,
-            same_language=language == self.article.language,
+            same_language=detect_language(question) == self.article.language,
             candidates=self.config.candidates,
             most=self.config.evidence,
         )

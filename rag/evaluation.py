@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 from rag.article import Article
 from rag.cases import UNANSWERABLE, Case, Span
 from rag.datatypes import Answer
+from rag.lexical import words
 
 if TYPE_CHECKING:
     from embeddings.weights import Progress
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
 
 BINS = 10
 MARKER = re.compile(r"\[\d+(?:\s*[,،]\s*\d+)*\]")
-ALEF = str.maketrans({"أ": "ا", "إ": "ا", "آ": "ا", "ى": "ي", "ة": "ه", "ؤ": "و", "ئ": "ي"})
 SCRIPTS = {
     "ar": ("ARABIC",), "fa": ("ARABIC",), "ru": ("CYRILLIC",), "el": ("GREEK",), "th": ("THAI",), "hi": ("DEVANAGARI",),
     "zh": ("CJK",), "ja": ("HIRAGANA", "KATAKANA", "CJK"), "ko": ("HANGUL",), "he": ("HEBREW",),
@@ -232,18 +232,6 @@ def risk_coverage(rows: Sequence[Row]) -> dict[str, Any]:
             for k, (risk, row) in enumerate(zip(risks, surest, strict=True), 1)
         ],
     }
-
-
-def words(text: str) -> list[str]:
-    """The words of a text as they are compared: lower case, no marks, no articles, Arabic letters of one sound as one.
-
-    >>> words("The émigrés, 2.5"), words("إلى الدُّوَلِ")
-    (['émigrés', '2', '5'], ['الي', 'دول'])
-    """
-    folded = unicodedata.normalize("NFKC", text).lower().translate(ALEF)
-    spaced = "".join(c if c.isalnum() else " " for c in folded if not unicodedata.combining(c))
-    found = (word for word in spaced.split() if word not in ("a", "an", "the"))
-    return [word[2:] if word.startswith("ال") and len(word) > 4 else word for word in found]
 
 
 def overlap(text: str, gold: str) -> tuple[float, float]:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from embeddings.weights import Progress
-from rag.article import Article, detect_language
+from rag.article import Article
 from rag.calibration import Calibration, Logistic
 from rag.cases import Case
 from rag.chat import Chat
@@ -47,7 +47,7 @@ def observe(
         if chat is None or chat.article is not case.article:
             chat = chat_for(case.article)
         hits = chat.retriever.search(case.question, max(chat.config.hits, chat.config.candidates))
-        seen = chat.evidence(case.question, hits, detect_language(case.question))
+        seen = chat.evidence(case.question, hits)
         sentences = case.article.sentences
         right = tuple(is_gold((sentences[one.sentence].start, sentences[one.sentence].end), case.gold) for one in seen.looks)
         yield Observation(case.kind, case.article.title, seen.looks, right, seen.features)

@@ -38,6 +38,7 @@ OUTPUTS = 128
 """Logits taken from one evaluation, at most: each holds a number for every token of the vocabulary, 0.6 MB."""
 CONTRAST, PLAUSIBLE = 1.0, float(np.log(10))
 """How much an answer leans on its evidence, and how many nats below the likeliest token another may be written."""
+REPEATED = 6
 MARK = "\u2063here\u2063"
 
 
@@ -192,7 +193,7 @@ class LlamaCppModel:
                max_tokens: int) -> Iterator[str]:
         tokens = self._tokens(prompt) + self._tokens(self._frame[1], special=True)
         views = [chosen, []] if chosen else [[]]
-        decoder, text = codecs.getincrementaldecoder("utf-8")("ignore"), ""
+        decoder, text, written = codecs.getincrementaldecoder("utf-8")("ignore"), "", list[int]()
         barred, numbers = self._barred(script, quoted), {digits(number) for number in re.findall(r"\d+", quoted)}
         with self._lock:
             self._restore(reading)
@@ -204,10 +205,12 @@ class LlamaCppModel:
             seeing[self._silent] = -np.inf  # say something: an end or a line break may not come first
             for at in range(len(tokens), len(tokens) + max_tokens):
                 seeing[barred] = -np.inf
+                seeing[_repeated(written)] = -np.inf
                 self._copy_numbers(seeing, text, numbers)
                 token = _likeliest(seeing, *blind)
                 if token in self._ends:
                     return
+                written.append(token)
                 piece = decoder.decode(self._pieces[token])
                 text += piece
                 if "\n" in piece:
@@ -391,6 +394,16 @@ def _likeliest(seeing: np.ndarray, blind: np.ndarray | None = None) -> int:
         return int(seeing.argmax())
     near = np.flatnonzero(seeing >= seeing.max() - PLAUSIBLE)
     return int(near[((1 + CONTRAST) * seeing[near] - CONTRAST * blind[near]).argmax()])
+
+
+def _repeated(written: Sequence[int]) -> list[int]:
+    """Tokens that would say the same REPEATED tokens again: a small model can go round in circles.
+
+    >>> _repeated([7, 1, 2, 3, 4, 5, 6, 9, 1, 2, 3, 4, 5])
+    [6]
+    """
+    end = list(written[len(written) - REPEATED + 1 :])
+    return [written[i] for i in range(REPEATED - 1, len(written)) if list(written[i - REPEATED + 1 : i]) == end]
 
 
 def _log_softmax(logits: np.ndarray) -> np.ndarray:

@@ -2,25 +2,33 @@
 
 Each sentence is encoded at three scales: alone, with its neighbours, and as its whole paragraph. Their
 cosines with the question are averaged with weights 1 : ½ : ½. Since that average is linear in the
-vectors, one index over the weighted sum of the three holds all of it.
+vectors, one index over the weighted sum of the three holds all of it. Where question and article share a
+language, words in common count as well: BM25 is added.
 """
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from embeddings.index import VectorIndex
-from rag.article import Article
+from rag.article import Article, detect_language
 from rag.datatypes import Hit
+from rag.lexical import stem, words
 
 if TYPE_CHECKING:
+    from bm25s import BM25
+
     from embeddings.encoder import Encoder
     from embeddings.weights import Progress
 
 WEIGHTS = {"sentence": 0.5, "window": 0.25, "paragraph": 0.25}
+LEXICAL = 0.02
+"""What BM25 counts beside the cosine, over the root of the question's number of words: of six weights, on 284 questions
+each in Arabic and English to articles in their language. R@1 .68 to .72 and .73 to .78; R@8 stays."""
 SENTENCES_OF_A_PARAGRAPH = 12
 """A longer paragraph would be cut by the encoder, which reads 512 tokens; it is taken in parts instead."""
 
@@ -41,13 +49,26 @@ class Retriever:
         self._index = index
 
     def search(self, question: str, k: int = 8) -> tuple[Hit, ...]:
-        """The k nearest sentences, best first; a score is a weighted mean of cosines, in -1..1."""
+        """The k nearest sentences, best first; a score is a weighted mean of cosines, with BM25 within one language."""
         (query,) = self._encoder.queries([question])
         sentences = self.article.sentences
-        return tuple(
-            Hit(row, sentences[row].start, sentences[row].end, score, rank)
-            for rank, (row, score) in enumerate(self._index.search(query, k))
-        )
+        scores = np.empty(len(sentences), np.float32)
+        for row, cosine in self._index.search(query, len(sentences)):
+            scores[row] = cosine
+        terms = [stem(word) for word in words(question)]
+        if terms and detect_language(question) == self.article.language:
+            scores += LEXICAL / len(terms) ** 0.5 * self._lexical.get_scores(terms)
+        best = np.argsort(-scores, kind="stable")[:k].tolist()
+        return tuple(Hit(i, sentences[i].start, sentences[i].end, float(scores[i]), rank) for rank, i in enumerate(best))
+
+    @cached_property
+    def _lexical(self) -> BM25:
+        """BM25 over the sentences' stems (Robertson and Zaragoza 2009); made in milliseconds, not kept."""
+        from bm25s import BM25
+
+        lexical = BM25()
+        lexical.index([[stem(word) for word in words(s.text)] for s in self.article.sentences], show_progress=False)
+        return lexical
 
     def _vectors(self, progress: Progress | None) -> np.ndarray:
         texts = [s.text for s in self.article.sentences]

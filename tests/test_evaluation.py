@@ -296,6 +296,7 @@ def command(monkeypatch, tmp_path):
     monkeypatch.setenv("SANAD_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr("rag.models.load_model", lambda *_: WordModel())
     monkeypatch.setattr("rag.models.load_encoder", lambda *_: WordEncoder())
+    monkeypatch.setattr("rag.calibration.Calibration.default", lambda: CALIBRATION)
     return lambda *words: CliRunner().invoke(app, ["evaluate", *map(str, words)])
 
 
