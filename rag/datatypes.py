@@ -34,13 +34,15 @@ class Omission:
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """A retrieved sentence: its index, offsets, score (higher is nearer) and rank (0 is best)."""
+    """A retrieved sentence: its index, offsets, score (higher is nearer), rank (0 is best); how much of the score is
+    for words in common."""
 
     sentence: int
     start: int
     end: int
     score: float
     rank: int
+    lexical: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,7 +71,7 @@ def choose_evidence(
     reading, places = reader.reading(sorted({*(hit.sentence for hit in near), *before.values()}))
     views = [[places[i] for i in {before.get(hit.sentence, hit.sentence), hit.sentence}] for hit in near]
     looks = look(model, reading, views, question, near)
-    features = described(looks, [hit.score for hit in hits], same_language)
+    features = described(looks, hits, same_language)
     confidence = calibration.answers(features)
     support: dict[int, float] = {}
     if confidence >= calibration.threshold:
@@ -101,21 +101,23 @@ def look(
     gains = np.clip(words[1:] - words[0], *GAIN).mean(1)
     yes = np.logaddexp.reduce(replies[1:, :2], 1) - np.logaddexp.reduce(replies[1:, 2:], 1)
     return tuple(
-        Look(hit.sentence, hit.score, float(gain), float(odds)) for hit, gain, odds in zip(hits, gains, yes, strict=True)
+        Look(hit.sentence, hit.score - hit.lexical, float(gain), float(odds))
+        for hit, gain, odds in zip(hits, gains, yes, strict=True)
     )
 
 
-def described(looks: Sequence[Look], cosines: Sequence[float], same_language: bool) -> dict[str, float]:
-    """What tells an article that answers from one that does not, of all looks and of all hits' cosines, best first.
+def described(looks: Sequence[Look], hits: Sequence[Hit], same_language: bool) -> dict[str, float]:
+    """What tells an article that answers from one that does not, of all looks and all hits.
 
     How near the best sentence is; how far it stands out among the next five, since a question about something else
-    has no sentence that does; the most that any sentence makes of the question and of the answer; and whether question and
-    article share a language, for then all of these are higher.
+    has no sentence that does; the most words in common; the most that any sentence makes of the question and of the answer;
+    and whether question and article share a language, for then all of these are higher.
     """
-    rest = cosines[1:6]
+    nearest, *rest = sorted((hit.score - hit.lexical for hit in hits), reverse=True)[:6]
     return {
-        "cosine": cosines[0],
-        "stands_out": cosines[0] - sum(rest) / len(rest) if rest else 0.0,
+        "cosine": nearest,
+        "stands_out": nearest - sum(rest) / len(rest) if rest else 0.0,
+        "lexical": max(hit.lexical for hit in hits),
         "gain": max(one.gain for one in looks),
         "yes": max(one.yes for one in looks),
         "same_language": float(same_language),

@@ -19,7 +19,7 @@ from rag.evaluation import is_gold
 from rag.evidence import Look
 
 LOOKS = ("cosine", "gain", "yes")
-ANSWERS = ("cosine", "stands_out", "gain", "yes", "same_language")
+ANSWERS = ("cosine", "stands_out", "lexical", "gain", "yes", "same_language")
 SUPPORT = ("share", "confidence", "yes", "gain")
 MARGINS = tuple(n / 10 for n in range(16))
 FOLDS = 6

@@ -52,14 +52,17 @@ class Retriever:
         """The k nearest sentences, best first; a score is a weighted mean of cosines, with BM25 within one language."""
         (query,) = self._encoder.queries([question])
         sentences = self.article.sentences
-        scores = np.empty(len(sentences), np.float32)
+        cosines, lexical = np.empty(len(sentences)), np.zeros(len(sentences))
         for row, cosine in self._index.search(query, len(sentences)):
-            scores[row] = cosine
+            cosines[row] = cosine
         terms = [stem(word) for word in words(question)]
         if terms and detect_language(question) == self.article.language:
-            scores += LEXICAL / len(terms) ** 0.5 * self._lexical.get_scores(terms)
-        best = np.argsort(-scores, kind="stable")[:k].tolist()
-        return tuple(Hit(i, sentences[i].start, sentences[i].end, float(scores[i]), rank) for rank, i in enumerate(best))
+            lexical = LEXICAL / len(terms) ** 0.5 * self._lexical.get_scores(terms)
+        scores = cosines + lexical
+        return tuple(
+            Hit(i, sentences[i].start, sentences[i].end, float(scores[i]), rank, float(lexical[i]))
+            for rank, i in enumerate(np.argsort(-scores, kind="stable")[:k].tolist())
+        )
 
     @cached_property
     def _lexical(self) -> BM25:

@@ -23,7 +23,7 @@ def observed(n, kind, rng):
     """Three looks; `yes` is high for the right one, cosine and gain say nothing."""
     right = rng.randrange(3) if kind == "answerable" else None
     looks = tuple(Look(i, rng.random(), rng.random(), rng.gauss(3.0 if i == right else 0.0, 1.0)) for i in range(3))
-    features = {"cosine": rng.random(), "stands_out": rng.random(), "gain": rng.random(), "same_language": 1.0}
+    features = {"cosine": rng.random(), "stands_out": rng.random(), "gain": rng.random(), "lexical": 0.0, "same_language": 1.0}
     features["yes"] = max(one.yes for one in looks)
     return Observation(kind, f"article {n % 12}", looks, tuple(i == right for i in range(3)), features)
 
