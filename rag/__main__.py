@@ -1,4 +1,4 @@
-"""The command line: sanad ask, chat, serve, doctor, evaluate."""
+"""The command line: sanad ask, chat, serve, doctor, evaluate, calibrate."""
 from __future__ import annotations
 
 import json
@@ -190,8 +190,9 @@ def calibrate(
     """Fit how evidence is chosen, when to abstain and what support is worth to questions whose answers are known."""
     from embeddings.files import replacing
     from rag.cases import read_squad, squad_cases
-    from rag.fitting import cross_validated, fit, observe
+    from rag.fitting import FOLDS, cross_validated, fit, observe
     from rag.models import load_encoder, load_model
+    from rag.report import prepare
 
     with _mended(), _bars() as progress:
         if len(docs) != len(questions):
@@ -200,6 +201,10 @@ def calibrate(
         cases = [
             case for d, q in zip(docs, questions, strict=True) for case in squad_cases(read_squad(d), read_squad(q), **picks)
         ]
+        found = len({case.article.title for case in cases})
+        if found < FOLDS:
+            raise EvaluationError(f"{found} articles are too few to fit to and check on others; give at least {FOLDS}.")
+        prepare(file.parent)
         config = _config(model, encoder, threads)
         seen = tuple(observe(cases, lambda article: Chat(article, config=config, progress=progress), progress))
         fitted = fit(seen, false_abstention=false_abstention)

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
+import prompts
 from rag.article import Article
 from rag.cases import UNANSWERABLE, Case, Span
 from rag.datatypes import Answer
@@ -28,10 +29,6 @@ if TYPE_CHECKING:
 
 BINS = 10
 MARKER = re.compile(r"\[\d+(?:\s*[,،]\s*\d+)*\]")
-SCRIPTS = {
-    "ar": ("ARABIC",), "fa": ("ARABIC",), "ru": ("CYRILLIC",), "el": ("GREEK",), "th": ("THAI",), "hi": ("DEVANAGARI",),
-    "zh": ("CJK",), "ja": ("HIRAGANA", "KATAKANA", "CJK"), "ko": ("HANGUL",), "he": ("HEBREW",),
-}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -90,17 +87,25 @@ class Row:
 
 
 def evaluate(cases: Sequence[Case], chat_for: Callable[[Article], Chat], progress: Progress | None = None) -> Iterator[Row]:
-    """The row of each case, in order; `chat_for` opens an article when a case has another than the one before."""
-    chat: Chat | None = None
-    for done, case in enumerate(cases):
-        if chat is None or chat.article is not case.article:
-            chat = chat_for(case.article)
+    """The row of each case, in order."""
+    for case, chat in opened(cases, chat_for, progress):
         began, first, answer = time.perf_counter(), None, Answer(case.question)
         for answer in chat.stream(case.question):
             if first is None and answer.text:
                 first = time.perf_counter() - began
         total = time.perf_counter() - began
         yield judge(case, answer, total if first is None else first, total)
+
+
+def opened(
+    cases: Sequence[Case], chat_for: Callable[[Article], Chat], progress: Progress | None = None
+) -> Iterator[tuple[Case, Chat]]:
+    """Each case with the Chat to ask, which is opened when a case has another article than the one before."""
+    chat: Chat | None = None
+    for done, case in enumerate(cases):
+        if chat is None or chat.article is not case.article:
+            chat = chat_for(case.article)
+        yield case, chat
         if progress:
             progress("questions", done + 1, len(cases))
 
@@ -251,7 +256,7 @@ def in_language(text: str, language: str) -> bool:
     >>> in_language("Москва 1889", "ru"), in_language("Moscow", "ru"), in_language("22", "ru")
     (True, False, True)
     """
-    script = SCRIPTS.get(language, ("LATIN",))
+    script = prompts.language(language).script
     letters = [c for c in text if c.isalpha()]
     return not letters or sum(unicodedata.name(c, "").startswith(script) for c in letters) > len(letters) / 2
 

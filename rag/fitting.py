@@ -15,7 +15,7 @@ from rag.article import Article
 from rag.calibration import Calibration, Logistic
 from rag.cases import Case
 from rag.chat import Chat
-from rag.evaluation import is_gold
+from rag.evaluation import is_gold, opened
 from rag.evidence import Look
 
 LOOKS = ("cosine", "gain", "yes")
@@ -42,17 +42,12 @@ def observe(
     cases: Sequence[Case], chat_for: Callable[[Article], Chat], progress: Progress | None = None
 ) -> Iterator[Observation]:
     """The observation of each case, in order."""
-    chat: Chat | None = None
-    for done, case in enumerate(cases):
-        if chat is None or chat.article is not case.article:
-            chat = chat_for(case.article)
+    for case, chat in opened(cases, chat_for, progress):
         hits = chat.retriever.search(case.question, max(chat.config.hits, chat.config.candidates))
         seen = chat.evidence(case.question, hits)
         sentences = case.article.sentences
         right = tuple(is_gold((sentences[one.sentence].start, sentences[one.sentence].end), case.gold) for one in seen.looks)
         yield Observation(case.kind, case.article.title, seen.looks, right, seen.features)
-        if progress:
-            progress("questions", done + 1, len(cases))
 
 
 def fit(seen: Sequence[Observation], *, false_abstention: float) -> dict[str, Any]:
