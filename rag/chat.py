@@ -3,9 +3,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
+from copy import copy
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import prompts
 from embeddings.encoder import Encoder
@@ -100,6 +102,26 @@ class Chat:
         clock.wrote(model.count(text))
         marked, claims, citations = cite(self.article, evidence, text)
         yield replace(answer, text=marked, claims=claims, citations=citations, stage="done", timings=clock.lap("write"))
+
+    def translate(self, sentence: int, language: str) -> str:
+        """A machine translation of one sentence of the article, by the chat model: to be read beside it, not quoted."""
+        text, words = self.article.sentences[sentence].text, prompts.language(language)
+        reading, places = self.reader.reading([sentence])
+        pieces = self.model.stream(
+            reading,
+            [places[sentence]],
+            prompts.fill("translate", language=words.name),
+            script=words.script,
+            quoted=text,
+            max_tokens=2 * self.model.count(text),
+        )
+        return "".join(pieces).strip()
+
+    def using(self, **settings: Any) -> Chat:
+        """The same chat with other settings of its Config: `chat.using(evidence=2)`. Nothing is loaded or read again."""
+        other = copy(self)
+        other.config = replace(self.config, **settings)
+        return other
 
     def evidence(self, question: str, hits: Sequence[Hit]) -> Evidence:
         """The sentences to cite for a question, of its hits; the last step before a word is written."""

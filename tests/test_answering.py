@@ -99,3 +99,15 @@ def test_answers_are_frozen(tmp_path):
 def test_numbers_are_compared_whole_and_in_any_digits():
     assert numbers_stand("1,5 and ٢٠", "٢٠ or 1.5")
     assert not numbers_stand("15", "5 and 1")
+
+
+def test_a_sentence_is_translated_from_itself_alone(tmp_path):
+    chat, _ = opened(tmp_path)
+    assert chat.translate(2, "fr") == "Herons catch 12 silver fish every morning."
+
+
+def test_other_settings_leave_the_chat_as_it_was(tmp_path):
+    chat, model = opened(tmp_path)
+    question = "What do foxes and herons and otters catch every morning after winter?"
+    fewer = chat.using(evidence=1)
+    assert len(fewer.ask(question).citations) == 1 and (chat.config.evidence, model.read_pieces) == (3, 6)
