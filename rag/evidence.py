@@ -2,10 +2,10 @@
 
 The model looks at each of the retriever's best sentences alone, all in one evaluation, and says two things of it: how
 much likelier the sentence makes the question (Sachan et al. 2022, "Improving Passage Retrieval with Zero-Shot Question
-Generation"), and whether it answers. With the retriever's cosine these are three looks at the same sentence that err
-differently; its score is their weighted sum. The best sentence is cited, and so are others not far below it, each with
-the clause it continues. Whether the article answers at all is a logistic model of what the best sentences look like:
-see `rag.calibration` for the weights and where they come from.
+Generation"), and how much likelier that it is answered, both against no sentence at all. With the retriever's cosine
+these are three looks at the same sentence that err differently; its score is their weighted sum. The best sentence is
+cited, and so are others not far below it, each with the clause it continues. Whether the article answers at all is a
+logistic model of what the best sentences look like: see `rag.calibration` for the weights and where they come from.
 """
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ GAIN = (-1.0, 3.0)
 @dataclass(frozen=True)
 class Look:
     """What is seen of one sentence: `cosine` with the question; `gain`, by how many nats it makes a token of the question
-    likelier, on average; `yes`, the log-odds that it answers."""
+    likelier, on average; `yes`, by how many nats it raises the log-odds of "answered": some questions look answered unseen."""
 
     sentence: int
     cosine: float
@@ -99,10 +99,10 @@ def look(
     before, after = prompts.around("judge", "question")
     words, replies = model.weigh(reading, [[], *views], before, question, after, YES_NO)
     gains = np.clip(words[1:] - words[0], *GAIN).mean(1)
-    yes = np.logaddexp.reduce(replies[1:, :2], 1) - np.logaddexp.reduce(replies[1:, 2:], 1)
+    odds = np.logaddexp.reduce(replies[:, :2], 1) - np.logaddexp.reduce(replies[:, 2:], 1)
     return tuple(
-        Look(hit.sentence, hit.score - hit.lexical, float(gain), float(odds))
-        for hit, gain, odds in zip(hits, gains, yes, strict=True)
+        Look(hit.sentence, hit.score - hit.lexical, float(gain), float(yes))
+        for hit, gain, yes in zip(hits, gains, odds[1:] - odds[0], strict=True)
     )
 
 
