@@ -7,19 +7,19 @@ from __future__ import annotations
 import hashlib
 import re
 import unicodedata
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from importlib import resources
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 from typing import Any
 
 from rag.datatypes import Omission, Sentence
 from rag.errors import ArticleError
 
 MAX_BYTES = 5_000_000
-SUFFIXES = {"", ".txt", ".text", ".md", ".markdown"}
 SHORT_LINE = 200
 """Only lines of fewer characters can be boilerplate: a paragraph that speaks of cookies is prose."""
 SHORT_CLAUSE = 40
@@ -68,6 +68,8 @@ class Article:
     omitted: tuple[Omission, ...] = ()
     author: str | None = None
     source: str | None = None
+    pages: tuple[int, ...] = ()
+    """Where the pages begin in the text, of a PDF."""
 
     @classmethod
     def from_text(cls, text: str, *, title: str = "", author: str | None = None, source: str | None = None) -> Article:
@@ -78,7 +80,8 @@ class Article:
             raise ArticleError("The article is empty. Give a text with at least one sentence.")
         lines = list(_paragraphs(text))
         omitted = _omissions(text, lines)
-        kept = [line for line in lines if line not in {(o.start, o.end) for o in omitted}]
+        left_out = {(o.start, o.end) for o in omitted}
+        kept = [line for line in lines if line not in left_out]
         sentences = [
             (start, end, number) for number, (a, b) in enumerate(kept) for start, end in split_sentences(text, a, b)
         ]
@@ -95,18 +98,30 @@ class Article:
         )
 
     @classmethod
+    def from_bytes(cls, data: bytes, name: str) -> Article:
+        """The article that a file of this name holds: text or Markdown (UTF-8, UTF-16 with its mark, or Windows-1256), a web
+        page, a PDF or a Word file. Raises ArticleError: see `rag.documents`."""
+        from rag.documents import extract
+
+        path = PureWindowsPath(name)  # parts at both kinds of slash
+        found = extract(data, path.name)
+        article = cls.from_text(found.text, title=found.title or path.stem, author=found.author, source=path.name)
+        return replace(article, pages=found.pages)
+
+    @classmethod
     def open(cls, path: str | Path) -> Article:
-        """The article in a text or Markdown file: UTF-8, UTF-16 with its mark, or Windows-1256."""
+        """The article in a file of one of the kinds that `from_bytes` reads."""
+        from rag.documents import MAX_BYTES as MOST
+
         path = Path(path)
-        if path.suffix.lower() not in SUFFIXES:
-            raise ArticleError(f"{path} is a {path.suffix} file; .txt and .md are read. Save it as plain text first.")
         try:
-            if path.stat().st_size > MAX_BYTES:
-                raise ArticleError(f"{path} has {path.stat().st_size:,} bytes; at most {MAX_BYTES:,} are taken. Split it.")
-            data = path.read_bytes()
+            if path.stat().st_size > MOST:
+                raise ArticleError(f"{path} has {path.stat().st_size:,} bytes; at most {MOST:,} are taken. Split it.")
+            with path.open("rb") as file:
+                data = file.read(MOST + 1)
         except OSError as exc:
             raise ArticleError(f"Can't read {path}: {exc.strerror}. Check the name and the permissions.") from exc
-        return cls.from_text(decode(data, str(path)), title=path.stem, source=path.name)
+        return cls.from_bytes(data, path.name)
 
     @classmethod
     def default(cls) -> Article:
@@ -118,6 +133,15 @@ class Article:
             author="Hazem Ayyad (@hma36)",
             source="article.txt",
         )
+
+    def page(self, offset: int) -> int | None:
+        """The number of the page, from 1, that has the character at an offset; None where there are no pages.
+
+        >>> article = replace(Article.from_text("One. Two. Three."), pages=(0, 5))
+        >>> [article.page(offset) for offset in (0, 4, 5)], Article.from_text("One.").page(0)
+        ([1, 1, 2], None)
+        """
+        return bisect_right(self.pages, offset) or None
 
     @cached_property
     def hash(self) -> str:
@@ -236,14 +260,14 @@ def _paragraphs(text: str) -> Iterator[tuple[int, int]]:
 
 def _omissions(text: str, lines: list[tuple[int, int]]) -> tuple[Omission, ...]:
     """Boilerplate, bylines, handles and repeats among the paragraphs; none where nothing else would be left."""
-    folded = [_fold(text[a:b]) for a, b in lines]
+    repeated = _repeated([_fold(text[a:b]) for a, b in lines])
     found = []
     for i, (a, b) in enumerate(lines):
         line = text[a:b].strip()
         following = text[slice(*lines[i + 1])].strip() if i + 1 < len(lines) else ""
         if reason := _boilerplate(line, following):
             found.append(Omission(a, b, text[a:b], reason))
-        elif len(folded[i]) >= SHORT_CLAUSE and _repeats(folded, i):
+        elif i in repeated:
             found.append(Omission(a, b, text[a:b], "repeat"))
     return tuple(found) if len(found) < len(lines) else ()
 
@@ -260,11 +284,26 @@ def _boilerplate(line: str, following: str) -> str | None:
     return "boilerplate" if BOILERPLATE.search(line) and len(line.split()) <= 20 else None
 
 
-def _repeats(folded: list[str], i: int) -> bool:
-    """Whether paragraph i stands again, whole: later in a longer one, or earlier as it is."""
-    if folded[i] in folded[:i]:
-        return True
-    return any(len(other) > len(folded[i]) and folded[i] in other for other in folded)
+def _repeated(paragraphs: list[str]) -> set[int]:
+    """Places of paragraphs that stand again, whole: later in a longer one, or earlier as they are.
+
+    >>> said = "the gates of the old harbour stay open at night"
+    >>> _repeated([said, "the mayor spoke", f"he said that {said} in summer", "the mayor spoke", said])
+    {0, 4}
+    """
+    begun: dict[str, list[int]] = {}
+    found = set()
+    for i, paragraph in enumerate(paragraphs):
+        if len(paragraph) >= SHORT_CLAUSE:
+            alike = begun.setdefault(paragraph[:SHORT_CLAUSE], [])
+            found |= {i} if any(paragraphs[other] == paragraph for other in alike) else set()
+            alike.append(i)
+    for paragraph in paragraphs:
+        for at in range(len(paragraph) - SHORT_CLAUSE + 1):
+            for i in begun.get(paragraph[at : at + SHORT_CLAUSE], ()):
+                if len(paragraph) > len(paragraphs[i]) and paragraph.startswith(paragraphs[i], at):
+                    found.add(i)
+    return found
 
 
 def _fold(text: str) -> str:

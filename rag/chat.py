@@ -53,7 +53,7 @@ class Chat:
 
     @classmethod
     def open(cls, article: Article | str | Path | None = None, **options: object) -> Chat:
-        """A Chat over an article, a text file, or the bundled article."""
+        """A Chat over an article, the file of one (see `Article.open`), or the bundled article."""
         if not isinstance(article, Article):
             article = Article.default() if article is None else Article.open(article)
         return cls(article, **options)  # type: ignore[arg-type]

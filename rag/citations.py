@@ -21,7 +21,7 @@ def cite(article: Article, evidence: Evidence, text: str) -> tuple[str, tuple[Cl
     sentences = [article.sentences[i] for i in evidence.chosen]
     agreed = 1.0 if numbers_stand(words, " ".join(s.text for s in sentences)) else 0.5
     citations = tuple(
-        Citation(number, s.start, s.end, s.text, round(agreed * evidence.chosen[s.index], 4), s.index)
+        Citation(number, s.start, s.end, s.text, round(agreed * evidence.chosen[s.index], 4), s.index, article.page(s.start))
         for number, s in enumerate(sentences, 1)
     )
     support = round(agreed * evidence.support, 4)

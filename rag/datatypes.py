@@ -48,7 +48,8 @@ class Hit:
 @dataclass(frozen=True, slots=True)
 class Citation:
     """Where a statement stands. `number` is the marker [number] in `Answer.text`, from 1;
-    `quote == article.text[start:end]`, always; `support` is the probability that it holds the answer."""
+    `quote == article.text[start:end]`, always; `support` is the probability that it holds the answer; `page` counts from 1
+    where the article has pages."""
 
     number: int
     start: int
@@ -56,6 +57,7 @@ class Citation:
     quote: str
     support: float
     sentence: int
+    page: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

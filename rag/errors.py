@@ -1,7 +1,7 @@
 """Every error a user can meet, and what it says: what happened, with which value, what to do next.
 
     SanadError
-    ├── ArticleError         the article can't be read: empty, binary, undecodable, too large, missing
+    ├── ArticleError         the article can't be read: empty, of an unknown kind, damaged, too large, missing
     ├── EvaluationError      figures can't be made: the file of questions is not as it should be, or nowhere to write
     ├── QuestionError        the question can't be asked: empty, too long
     ├── ModelError           the chat model can't be loaded or failed while it ran

@@ -1,0 +1,536 @@
+import io
+import shutil
+import socket
+import zipfile
+import zlib
+from pathlib import Path
+
+import docx
+import pypdf
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from rag import Article, ArticleError, documents
+from rag.documents import HTML, PDF, TEXT, WORD, Extracted, extract, find_kind, read
+
+WORDS = "http://schemas.openxmlformats.org/wordprocessingml/2006/main"
+PROSE = "The committee met in Vienna on Tuesday, and it decided that nothing would change before the spring. "
+
+
+# Documents made here
+
+
+def pdf(*pages, title="", author="", letters="", wrap=True):
+    """A PDF of pages of (x, y, text) or of lines from the top; code 128 + i draws letters[i]."""
+    cmap = "".join(f"<{128 + i:02x}> <{text.encode('utf-16-be').hex()}>\n" for i, text in enumerate(letters))
+    unicode = b"" if not letters else stream(f"begincmap\n{len(letters)} beginbfchar\n{cmap}endbfchar\nendcmap".encode())
+    font = b"<</Type/Font/Subtype/Type1/BaseFont/Courier/Encoding/WinAnsiEncoding%s>>" % (b"/ToUnicode 4 0 R" if letters else b"")
+    objects = [b"<</Type/Catalog/Pages 2 0 R>>", b"", font, unicode or b"null"]
+    objects.append(f"<</Title({title})/Author({author})>>".encode("latin-1"))
+    kids = []
+    for page in pages:
+        kids.append(b"%d 0 R" % (len(objects) + 1))
+        objects.append(b"<</Type/Page/Parent 2 0 R/Contents %d 0 R/Resources<</Font<</F 3 0 R>>>>>>" % (len(objects) + 2))
+        objects.append(page if isinstance(page, bytes) else stream(drawn(page)))
+    objects[1] = b"<</Type/Pages/MediaBox[0 0 600 800]/Count %d/Kids[%s]>>" % (len(kids), b" ".join(kids))
+    return file(objects)
+
+
+def file(objects):
+    out, starts = b"%PDF-1.4\n", []
+    for number, body in enumerate(objects, 1):
+        starts.append(len(out))
+        out += b"%d 0 obj\n%s\nendobj\n" % (number, body)
+    table = b"".join(b"%010d 00000 n \n" % start for start in starts)
+    size = len(objects) + 1
+    return out + b"xref\n0 %d\n0000000000 65535 f \n%strailer<</Size %d/Root 1 0 R/Info 5 0 R>>\nstartxref\n%d\n%%%%EOF" % (
+        size, table, size, len(out),
+    )  # fmt: skip
+
+
+def stream(data):
+    packed = zlib.compress(data)
+    return b"<</Length %d/Filter/FlateDecode>>stream\n%s\nendstream" % (len(packed), packed)
+
+
+def drawn(page):
+    pieces = [piece if isinstance(piece, tuple) else (50, 750 - 14 * i, piece) for i, piece in enumerate(page)]
+    return b"\n".join(b"BT /F 10 Tf %d %d Td <%s> Tj ET" % (x, y, coded(text).hex().encode()) for x, y, text in pieces)
+
+
+def coded(text):
+    return text if isinstance(text, bytes) else text.encode("cp1252")
+
+
+def word(*paragraphs, title="", author="", table=()):
+    document = docx.Document()
+    document.core_properties.title, document.core_properties.author = title, author
+    for paragraph in paragraphs:
+        document.add_paragraph(paragraph)
+    for row in table:
+        cells = document.add_table(1, len(row)).rows[0].cells
+        for cell, text in zip(cells, row, strict=True):
+            cell.text = text
+    out = io.BytesIO()
+    document.save(out)
+    return out.getvalue()
+
+
+def word_of(body, *, before=b"", method=zipfile.ZIP_DEFLATED):
+    """A Word file with this for its document, in XML, and nothing said about it."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(word())) as source, zipfile.ZipFile(out, "w", method) as copy:
+        for name in source.namelist():
+            xml = b'%s<w:document xmlns:w="%s"><w:body>%s</w:body></w:document>' % (before, WORDS.encode(), body)
+            copy.writestr(name, xml if name == "word/document.xml" else source.read(name).replace(b"core-properties", b"other"))
+    return out.getvalue()
+
+
+def page(body, head=""):
+    return f"<!DOCTYPE html><html><head>{head}</head><body>{body}</body></html>".encode()
+
+
+# Articles
+
+
+@pytest.mark.parametrize(
+    ("data", "name", "title", "author"),
+    [
+        (b"Moscow refused. So it stays.", "C:\\Users\\me\\news.txt", "news", None),
+        (b"# News\n\nMoscow refused. So it stays.", "folder/news.md", "news", None),
+        (page("<p>Moscow refused. So it stays.</p>", "<title>Bases</title><meta name=author content='Ann Lee'>"),
+         "news.html", "Bases", "Ann Lee"),
+        (page("<p>Moscow refused. So it stays.</p>"), "news.htm", "news", None),
+        (pdf(["Moscow refused. So it stays."], title="Bases", author="Ann Lee"), "news.pdf", "Bases", "Ann Lee"),
+        (pdf(["Moscow refused. So it stays."], title="Microsoft Word - draft3.doc"), "news.pdf", "news", None),
+        (word("Moscow refused. So it stays.", title="Bases", author="Ann Lee"), "news.docx", "Bases", "Ann Lee"),
+        (word("Moscow refused. So it stays."), "news.docx", "news", None),
+    ],
+)  # fmt: skip
+def test_each_kind_gives_sentences_title_author_and_the_name_without_a_folder(data, name, title, author):
+    article = Article.from_bytes(data, name)
+    assert [s.text for s in article.sentences][-2:] == ["Moscow refused.", "So it stays."]
+    assert all(article.text[s.start : s.end] == s.text for s in article.sentences)
+    assert (article.title, article.author, article.source) == (title, author, name.replace("\\", "/").split("/")[-1])
+
+
+def test_a_file_is_opened_like_its_bytes(tmp_path):
+    for name, data in {"a.docx": word("One. Two."), "a.txt": b"One. Two."}.items():
+        (tmp_path / name).write_bytes(data)
+        assert Article.open(tmp_path / name) == Article.from_bytes(data, name)
+
+
+def test_the_pages_of_a_pdf_are_known_by_offset():
+    article = Article.from_bytes(pdf(["Moscow refused the first request."], ["It refused the second one."]), "a.pdf")
+    assert article.text == "Moscow refused the first request. It refused the second one."
+    assert article.pages == (0, 34)
+    assert [article.page(s.start) for s in article.sentences] == [1, 2]
+    assert Article.from_text("One.").page(0) is None
+
+
+def test_boilerplate_of_a_web_page_is_left_out_as_elsewhere():
+    article = Article.from_bytes(page(f"<p>{PROSE}</p><p>This site uses cookies.</p>"), "a.html")
+    assert [(o.text, o.reason) for o in article.omitted] == [("This site uses cookies.", "boilerplate")]
+
+
+# PDF
+
+
+def of_pdf(*pages, **options):
+    return read(pdf(*pages, **options), "a.pdf", PDF)
+
+
+def test_hard_wrapped_lines_become_paragraphs_and_cut_words_whole():
+    found = of_pdf([
+        "A heading", "The committee that met on Tues-", "day decided nothing, and it", "adjourned.",
+        "Then the members (all of them)", "went home, Mr. Smith among them,", "to their well-known families.",
+    ])  # fmt: skip
+    assert found.text.split("\n") == [
+        "A heading",
+        "The committee that met on Tuesday decided nothing, and it adjourned.",
+        "Then the members (all of them) went home, Mr. Smith among them, to their well-known families.",
+    ]
+
+
+def test_a_wide_gap_ends_a_paragraph():
+    found = of_pdf([(50, 750, "A heading as wide as its text"), (50, 720, "The committee met on Tuesday,"), (50, 706, "it did.")])
+    assert found.text == "A heading as wide as its text\nThe committee met on Tuesday, it did."
+
+
+def test_headers_and_page_numbers_are_left_out_and_a_sentence_goes_on_over_the_page():
+    found = of_pdf(
+        ["The Daily", "The committee met on a Tuesday and", "1"],
+        ["The Daily", "decided nothing before it went home.", "2"],
+        ["The Daily", "Nobody was surprised by any of this.", "3"],
+    )
+    first, second = "The committee met on a Tuesday and", "decided nothing before it went home."
+    assert found == Extracted(f"{first} {second} Nobody was surprised by any of this.", "", None, (0, 35, 72))
+
+
+def test_a_page_number_is_left_out_where_others_have_none_and_a_number_in_the_text_is_not():
+    assert of_pdf(["It was built in", "1889", "and stands.", "7"], ["1889"]).text == "It was built in 1889 and stands.\n1889"
+
+
+def test_a_page_without_text_begins_where_the_next_one_does():
+    article = Article.from_bytes(pdf([], ["One sentence."], [], ["Two sentences."], []), "a.pdf")
+    assert article.pages == (0, 0, 14, 14, 28)
+    assert [article.page(s.start) for s in article.sentences] == [2, 4]
+
+
+ARABIC = ["ر", "ف", "ض", "ت", "ﻣ", "ﻮ", "س", "ك", "و", "٢", "١", "لا", "ﻻ", "،", "«", "»"]
+"""Letters as fonts name them: joined forms, and lam with alef as one sign that is two letters, or one."""
+
+
+def signs(text):
+    """Letters, in the order in which a PDF draws them, from the left, as codes of a font."""
+    return bytes(128 + ARABIC.index(letter) if letter in ARABIC else ord(letter) for letter in text)
+
+
+@pytest.mark.parametrize(
+    ("pieces", "line"),
+    [
+        (["وكسﻮﻣ تضفر"], "رفضت موسكو"),
+        (["وكسﻮﻣ", " ", "تضفر"], "رفضت موسكو"),
+        (["NATO", " ", "تضفر"], "رفضت NATO"),
+        (["ض", " ", "NATO 12", " ", "تضفر"], "رفضت NATO 12 ض"),
+        ([".", "٢١", " ", "تضفر"], "رفضت ٢١."),
+        (["٢١ تضفر"], "رفضت ٢١"),
+        (["وكسﻮﻣ", " «", "تضفر", "»"], "«رفضت» موسكو"),
+        (["(", "وكسﻮﻣ", ") ", "تضفر"], "رفضت (موسكو)"),
+        (["وكسﻮﻣ", " (NATO) ", "تضفر"], "رفضت (NATO) موسكو"),
+    ],
+)
+def test_arabic_is_read_from_the_right_however_a_pdf_draws_it(pieces, line):
+    x, placed = 50, []
+    for piece in pieces:
+        placed.append((x, 700, signs(piece)))
+        x += 6 * len(piece)
+    below = (50, 600, signs("وكسﻮﻣ تضفر"))
+    for order in (placed, placed[::-1]):
+        assert of_pdf([*order, below], letters=ARABIC).text.replace("\n", " ") == f"{line} رفضت موسكو"
+
+
+def test_pieces_that_one_text_object_draws_are_put_where_they_begin():
+    """A space and a word after it, in one text object, right of a number in another one."""
+    word = signs("تضفر").hex()
+    content = f"BT /F 10 Tf 50 700 Td (12) Tj ET BT /F 10 Tf 62 700 Td ( ) Tj 6 0 Td <{word}> Tj ET"
+    assert read(pdf(stream(content.encode()), letters=ARABIC), "a.pdf", PDF).text == "رفضت 12"
+
+
+@pytest.mark.parametrize("lam_alef", ["لا", "ﻻ"])
+def test_lam_and_alef_drawn_as_one_sign_stay_in_order(lam_alef):
+    drawn = bytes([128 + ARABIC.index("س"), 128 + ARABIC.index(lam_alef), 128 + ARABIC.index("و")])
+    assert of_pdf([(50, 700, drawn)], letters=ARABIC).text == "ولاس"
+
+
+def test_an_arabic_word_in_an_english_line_does_not_turn_it():
+    found = of_pdf([(50, 700, "He wrote "), (104, 700, signs("تضفر")), (140, 700, " (refused) that day.")], letters=ARABIC)
+    assert found.text == "He wrote رفضت (refused) that day."
+
+
+@pytest.mark.parametrize(
+    ("data", "says"),
+    [
+        (pdf([], []), "holds no text.*OCR"),
+        (pdf(b"<</Length 99>>stream\n"), "no text|damaged"),
+        (b"%PDF-1.4 and nothing else", "damaged"),
+        (b"%PDF-1.4\ntrailer<</Root 1 0 R>>\n%%EOF", "damaged"),
+        (pdf(stream(b" " * 76_000_000)), "too much to read"),
+        (pdf(b"<</Length 1/Filter[%s]>>stream\n \nendstream" % (b"/FlateDecode" * 20)), "too much to read"),
+        (pdf(*[["One."]] * 501), "501 pages; at most 500"),
+        (file([b"[" * 50_000] * 5), "nested too deeply|damaged"),
+    ],
+)
+def test_a_pdf_that_cannot_be_read_says_why(data, says):
+    with pytest.raises(ArticleError, match=says):
+        read(data, "a.pdf", PDF)
+
+
+def test_an_encrypted_pdf_says_so_and_one_without_a_password_to_read_is_read():
+    for password, says in (("secret", "is encrypted"), ("", None)):
+        writer, out = pypdf.PdfWriter(io.BytesIO(pdf(["Moscow refused."]))), io.BytesIO()
+        writer.encrypt(password, "owner", algorithm="RC4-128")
+        writer.write(out)
+        if says:
+            with pytest.raises(ArticleError, match=says):
+                read(out.getvalue(), "a.pdf", PDF)
+        else:
+            assert read(out.getvalue(), "a.pdf", PDF).text == "Moscow refused."
+
+
+def test_a_pdf_with_too_much_text_is_not_read_to_its_end(monkeypatch):
+    monkeypatch.setattr(documents, "MAX_TEXT", 20)
+    with pytest.raises(ArticleError, match="more than 20 characters"):
+        of_pdf(["Moscow refused."], ["Moscow refused."])
+
+
+# Word
+
+
+def of_word(body, **options):
+    return read(word_of(body, **options), "a.docx", WORD)
+
+
+def test_paragraphs_and_table_cells_stand_in_order():
+    found = read(word("First.", "", "Second  \t one.", table=[("a", "b"), ("c", "d")]), "a.docx", WORD)
+    assert found.text == "First.\nSecond one.\na\nb\nc\nd"
+
+
+def test_what_was_inserted_is_read_and_what_was_deleted_is_not():
+    run = b"<w:r><w:t>%s</w:t></w:r>"
+    body = b"<w:p>%s<w:ins>%s</w:ins><w:del><w:r><w:delText>gone</w:delText></w:r></w:del><w:moveFrom>%s</w:moveFrom></w:p>" % (
+        run % b"It ", run % b"refused.", run % b"moved",
+    )  # fmt: skip
+    body += b"<w:sdt><w:sdtContent><w:p>%s<w:r><w:br/></w:r>%s</w:p></w:sdtContent></w:sdt>" % (run % b"One.", run % b"Two.")
+    assert of_word(body) == Extracted("It refused.\nOne.\nTwo.")
+
+
+def test_a_text_box_is_read_once_after_its_paragraph():
+    box = b"<w:txbxContent><w:p><w:r><w:t>Boxed.</w:t></w:r></w:p></w:txbxContent>"
+    mc = b'<mc:AlternateContent xmlns:mc="http://schemas.openxmlformats.org/markup-compatibility/2006">%s</mc:AlternateContent>'
+    both = mc % (b"<mc:Choice>%s</mc:Choice><mc:Fallback>%s</mc:Fallback>" % (box, box))
+    assert of_word(b"<w:p><w:r><w:t>Be</w:t>%s<w:t>fore.</w:t></w:r></w:p>" % both).text == "Before.\nBoxed."
+
+
+ENTITIES = b"<!DOCTYPE w [<!ENTITY a '%s'>%s]>" % (
+    b"x" * 100,
+    b"".join(b"<!ENTITY %c '%s'>" % (98 + i, b"&%c;" % (97 + i) * 50) for i in range(8)),
+)
+
+
+@pytest.mark.parametrize(
+    ("data", "says"),
+    [
+        (word_of(b"<w:p><w:r><w:t>%s</w:t></w:r></w:p>" % (b" " * 30_000_000)), "unpacks to 30,.*ZIP bomb"),
+        (word_of(b"<w:p><w:r><w:t>One.</w:t></w:r></w:p>", method=zipfile.ZIP_BZIP2), "compressed in a way"),
+        (word_of(b"<w:p><w:r><w:t>One &a;</w:t></w:r></w:p>", before=b"<!DOCTYPE w [<!ENTITY a 'two.'>]>"), "defines entities"),
+        (word_of(b"<w:p><w:r><w:t>&a;</w:t></w:r></w:p>", before=b"<!DOCTYPE w [<!ENTITY a SYSTEM '/etc/hosts'>]>"), "entities"),
+        (word_of(b"<w:p><w:r><w:t>One &i;</w:t></w:r></w:p>", before=ENTITIES), "entit"),
+        (word_of(b"<w:p w:x='&i;'><w:r><w:t>One</w:t></w:r></w:p>", before=ENTITIES), "entit"),
+        (word_of(b"<w:p>" * 50_000), "Excessive depth"),
+        (word_of(b"<w:p><w:r>"), "damaged"),
+        (word("One.")[:-200], "damaged"),
+        (word("One.").replace(b"\x14\0\0\0\x08\0", b"\x14\0\1\0\x08\0"), "damaged|encrypted"),
+        (word("").replace(b"PK\1\2\x14\3\x14\0\0\0", b"PK\1\2\x14\3\x14\0\1\0"), "is encrypted"),
+    ],
+)
+def test_a_word_file_that_cannot_be_read_says_why(data, says):
+    with pytest.raises(ArticleError, match=says):
+        read(data, "a.docx", WORD)
+
+
+def test_a_size_that_lies_does_not_let_more_out(monkeypatch):
+    """Each member is read to the size it says, whatever it holds."""
+    text = b"<w:p><w:r><w:t>%s</w:t></w:r></w:p>" % (b" " * 30_000_000)
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("word/document.xml", text)
+    true = len(text).to_bytes(4, "little")
+    said = (1000).to_bytes(4, "little")
+    lying = out.getvalue().replace(true, said)
+    assert lying.count(said) == 2
+    asked = []
+    original = zipfile.ZipExtFile.read
+    monkeypatch.setattr(zipfile.ZipExtFile, "read", lambda file, n=-1: asked.append(n) or original(file, n))
+    with pytest.raises(ArticleError, match="damaged"):
+        read(lying, "a.docx", WORD)
+    assert asked == [1000]
+
+
+# Web pages
+
+
+def of_html(body, head=""):
+    return read(page(body, head), "a.html", HTML)
+
+
+def test_a_page_gives_its_text_a_paragraph_a_line_without_navigation_and_comments():
+    found = of_html(
+        f"<nav><a href=/>Home</a><a href=/x>World</a></nav><article><h1>Talks</h1><p>{PROSE}<b>Bol</b>d\n end.</p><p>{PROSE}</p>"
+        "<ul><li>A point.</li></ul></article><div id=comments><p>I do not agree with any word of this.</p></div>"
+    )
+    assert found.text.split("\n") == ["Talks", f"{PROSE}Bold end.", PROSE.strip(), "- A point."]
+    assert found.title == "Talks"
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "windows-1256", "windows-1251", "iso-8859-1"])
+def test_a_page_is_read_in_the_encoding_that_it_says(encoding):
+    text = {"windows-1251": "Москва отказала.", "iso-8859-1": "Moscou a refusé – hélas."}.get(encoding, "رفضت موسكو الطلب.")
+    codec = "cp1252" if encoding == "iso-8859-1" else encoding
+    data = page(f"<p>{text}</p>", f"<meta charset='{encoding}'>").decode().encode(codec)
+    assert read(data, "a.html", HTML).text == text
+
+
+@pytest.mark.parametrize("body", ["", "<script>var x = 1</script><style>p {}</style>", "<img src=a.png>"])
+def test_a_page_without_text_is_empty(body):
+    assert of_html(body).text == ""
+    with pytest.raises(ArticleError, match="empty"):
+        Article.from_bytes(page(body), "a.html")
+
+
+@pytest.mark.parametrize("body", ["<div>" * 300, f"<p title='{'a' * 11_000_000}'>One.</p>", f"<p>{'a ' * 6_000_000}</p>"])
+def test_a_page_of_which_the_parser_would_silently_drop_the_rest_is_refused(body):
+    with pytest.raises(ArticleError, match="nested too deeply, or has too long a piece"):
+        of_html(body + "<p>And this would be lost.</p>")
+
+
+def test_entities_of_a_page_expand_to_nothing_but_characters():
+    bomb = b"<!DOCTYPE html [<!ENTITY a 'aaaa'><!ENTITY b '&a;&a;'>]><html><body><p>One &b; &amp; &lt;two&gt;.</p></body></html>"
+    assert "One &b; & <two>." in read(bomb, "a.html", HTML).text
+
+
+def test_no_reader_opens_a_connection(monkeypatch):
+    def refuse(*_):
+        raise AssertionError("a connection")
+
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+    monkeypatch.setattr(socket, "getaddrinfo", refuse)
+    head = "<base href='http://192.0.2.1/'><link rel=canonical href='http://192.0.2.1/a'><link rel=stylesheet href='http://192.0.2.1/s'>"
+    assert of_html(f"<p>{PROSE}</p><img src='http://192.0.2.1/i.png'><iframe src='http://192.0.2.1/'></iframe>", head).text
+    assert read(word("One."), "a.docx", WORD).text and of_pdf(["One."]).text
+
+
+# Kinds and limits
+
+
+@pytest.mark.parametrize(
+    ("data", "name", "kind"),
+    [
+        (b"One.", "a", TEXT),
+        (b"<b>One</b> is Markdown too.", "a.md", TEXT),
+        (b"<!-- a note -->\n# One", "a.md", TEXT),
+        (b"<p>One.", "a", HTML),
+        (b"\xef\xbb\xbf \n<!doctype html>One.", "a", HTML),
+        ("<html>One.".encode("utf-16"), "a", HTML),
+        (b"One <i>two</i>.", "a.HTM", HTML),
+        (b"<?xml version='1.0'?><html xmlns='x'>", "a.xhtml", HTML),
+        (b"junk\n%PDF-1.4", "a.pdf", PDF),
+        (b"%PDF-1.4", "a", PDF),
+        (word("One."), "a", WORD),
+    ],
+)
+def test_the_kind_is_told_by_the_suffix_or_else_by_the_content(data, name, kind):
+    assert find_kind(data, name) == kind
+
+
+@pytest.mark.parametrize(
+    ("data", "name", "says"),
+    [
+        (b"%PDF-1.4", "a.txt", "a.txt holds a PDF document; by its name it is plain text. Rename it."),
+        (b"%PDF-1.4", "a.docx", "a.docx holds a PDF document; by its name it is a Word document. Rename it."),
+        (b"%PDF-1.4", "a.html", "a.html holds a PDF document; by its name it is a web page. Rename it."),
+        (b"<!doctype html>", "a.txt", "a.txt holds a web page; by its name it is plain text. Rename it."),
+        (b"<html>", "a.pdf", "a.pdf holds a web page; by its name it is a PDF document. Rename it."),
+        (b"One.", "a.pdf", "a.pdf holds plain text; by its name it is a PDF document. Rename it."),
+        (b"One < two.", "a.html", "a.html holds plain text; by its name it is a web page. Rename it."),
+        (word("One."), "a.pdf", "a.pdf holds a Word document; by its name it is a PDF document. Rename it."),
+        (b"PK\3\4....xl/workbook.xml", "a.docx",
+         f"a.docx holds a ZIP file; by its name it is a Word document. {documents.SAVE}"),
+        (b"\xd0\xcf\x11\xe0\xa1", "a.docx",
+         "a.docx holds an Office file of the old kind (.doc, .xls) or an encrypted one; by its name it is a Word document. "
+         + documents.SAVE),
+        (b"\x89PNG\r\n", "a.html", f"a.html holds a picture; by its name it is a web page. {documents.SAVE}"),
+        (b"\x89PNG\r\n", "a", f"a holds a picture, which is not read. {documents.SAVE}"),
+        (b"a\0b", "a", f"a holds binary data, which is not read. {documents.SAVE}"),
+        (b"One.", "a.odt", f"a.odt is a .odt file, which is not read. {documents.SAVE}"),
+    ],
+)  # fmt: skip
+def test_a_wrong_suffix_is_refused_with_what_was_found(data, name, says):
+    with pytest.raises(ArticleError) as caught:
+        Article.from_bytes(data, name)
+    assert str(caught.value) == says
+
+
+@pytest.mark.parametrize(
+    ("start", "name", "size", "says"),
+    [
+        (b"", "a.txt", 5_000_001, "of plain text at most 5,000,000"),
+        (b"%PDF-", "a.pdf", 20_000_001, "of a PDF document at most 20,000,000"),
+        (b"PK\3\4word/document", "a.docx", 20_000_001, "of a Word document at most 20,000,000"),
+        (b"<html>", "a.html", 20_000_001, "of a web page at most 20,000,000"),
+    ],
+)
+def test_a_file_that_is_too_large_is_refused(start, name, size, says):
+    with pytest.raises(ArticleError, match=f"{size:,} bytes; {says}"):
+        extract(start.ljust(size, b"a"), name)
+
+
+def test_a_file_is_not_read_when_it_is_too_large(tmp_path, monkeypatch):
+    with (tmp_path / "a.pdf").open("wb") as sparse:
+        sparse.truncate(20_000_001)
+    monkeypatch.setattr(Path, "open", lambda *_: pytest.fail("it was read"))
+    with pytest.raises(ArticleError, match="20,000,001 bytes; at most 20,000,000"):
+        Article.open(tmp_path / "a.pdf")
+
+
+def test_extracted_text_that_is_too_large_is_refused():
+    text = b"".join(b"%07d " % i for i in range(650_000))
+    with pytest.raises(ArticleError, match="5,199,999 characters; at most 5,000,000"):
+        Article.from_bytes(word_of(b"<w:p><w:r><w:t>%s</w:t></w:r></w:p>" % text), "a.docx")
+
+
+@pytest.mark.parametrize(
+    ("error", "says"),
+    [
+        (MemoryError(), "takes more than 2 GB of memory"),
+        (RecursionError(), "nested too deeply"),
+        (KeyError("x"), r"damaged, or not quite a web page \(KeyError: 'x'\)"),
+    ],
+)
+def test_whatever_a_library_raises_is_an_article_error(monkeypatch, error, says):
+    def fail(*_):
+        raise error
+
+    monkeypatch.setattr(documents, "_html", fail)
+    with pytest.raises(ArticleError, match=says) as caught:
+        read(b"", "a.html", HTML)
+    assert caught.value.__cause__ is error
+
+
+def test_a_reader_that_takes_too_long_is_ended(monkeypatch):
+    monkeypatch.setattr(documents, "SECONDS", 0.001)
+    with pytest.raises(ArticleError, match=r"a.html takes more than 0.001 seconds to read"):
+        extract(page(PROSE), "a.html")
+
+
+@pytest.mark.skipif(not shutil.which("false"), reason="needs a program that fails")
+def test_a_reader_that_fails_is_an_article_error(monkeypatch):
+    monkeypatch.setattr(documents.sys, "executable", shutil.which("false"))
+    with pytest.raises(ArticleError, match=r"made its reader fail \(exit status 1\)"):
+        extract(page(PROSE), "a.html")
+
+
+def test_a_title_as_long_as_a_book_is_cut():
+    assert read(word("One.", title="long " * 50), "a.docx", WORD).title == ("long " * 50)[:200]
+
+
+def test_an_error_of_a_reader_comes_back_as_it_was_said():
+    with pytest.raises(ArticleError, match=r"^a.pdf holds no text, only pictures of it"):
+        extract(pdf([]), "a.pdf")
+
+
+GOOD = {".pdf": pdf(["One."], ["Two."]), ".docx": word("One.", table=[("a", "b")]), ".html": page(PROSE), ".txt": b"One."}
+
+
+@st.composite
+def files(draw):
+    """Bytes of a document with a piece changed, cut or put in, or any bytes after a kind's first ones."""
+    suffix = draw(st.sampled_from(sorted(GOOD)))
+    data = draw(st.sampled_from([GOOD[suffix], GOOD[suffix][:8]]))
+    start = draw(st.integers(0, len(data)))
+    return data[:start] + draw(st.binary(max_size=60)) + data[start + draw(st.integers(0, 40)) :], suffix
+
+
+@settings(deadline=None, max_examples=150)
+@given(files(), st.sampled_from(["", ".txt", ".md", ".html", ".pdf", ".docx", ".exe", None]))
+def test_any_bytes_of_any_name_give_an_article_or_an_article_error(made, suffix):
+    data, own = made
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(documents, "_read_apart", read)  # here, not in a process for each
+        try:
+            article = Article.from_bytes(data, f"a{own if suffix is None else suffix}")
+        except ArticleError:
+            return
+    assert article.sentences and all(article.text[s.start : s.end] == s.text for s in article.sentences)
+    assert list(article.pages) == sorted(article.pages) and all(0 <= p <= len(article.text) for p in article.pages)
