@@ -1,0 +1,206 @@
+"""The lines of a PDF's pages as they are read, and their paragraphs. A PDF only says where letters stand."""
+from __future__ import annotations
+
+import math
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from itertools import accumulate, pairwise
+from operator import itemgetter
+from statistics import median_low
+from typing import Any, NamedTuple
+
+CONTROL = re.compile(r"[\0-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\ud800-\udfff\ufeff\ufffe\uffff]")
+FORM = re.compile("[\ufb00-\ufb06\ufb1d-\ufdf9\ufe70-\ufefc]")
+"""Letters as they are joined in print: a PDF has them where other texts have the letters themselves."""
+RTL = re.compile("[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufeff]")
+"""What pypdf takes to be written from right to left …"""
+NEUTRAL = re.compile("[\0-/:-@\u0660-\u066d\u06f0-\u06f9\u2000-\u206f\u20a0-\u21ff]")
+"""… and what it leaves in the direction of what came before."""
+ARABIC_NUMBER = re.compile("[\u0660-\u0669\u06f0-\u06f9](?:[\u0660-\u066c\u06f0-\u06f9.,/:-]*[\u0660-\u0669\u06f0-\u06f9])?")
+GAP = re.compile(r"\s+(?=[.,:;!?؟،؛)\]»](?:\W|$))|(?<=[(\[«])\s+")
+"""Space where none is written: pypdf sees one where a mark comes from another font than the letter beside it."""
+MIRROR = str.maketrans("()[]{}<>«»‹›", ")(][}{><»«›‹")
+
+DRAW = {b"Tj", b"TJ", b"'", b'"'}
+END = re.compile("[.!?:؟۔…。！？][\"”»)]*$")
+BULLET = re.compile(r"(?:[•▪◦●‣·*–—-]|\(?\d{1,3}[.)])\s")
+HYPHEN = re.compile("(?<=\\w)(?:-| ?[\u2010\u00ad])$")
+
+
+def page_lines(page: Any) -> list[str]:
+    """The lines of a page as they are read, in the order in which the PDF draws them; an empty one where a gap is wide."""
+    drawn = _drawn(page)
+    if any(RTL.search(piece.text) for line in drawn for piece in line):
+        texts = list(_reordered(drawn))
+    else:
+        texts = ["".join(piece.text for piece in line) for line in drawn]
+    found = [
+        (one_line(FORM.sub(lambda form: unicodedata.normalize("NFKC", form[0]).strip(), text)), line[0].y)
+        for text, line in zip(texts, drawn, strict=True) if text.strip()
+    ]  # fmt: skip
+    falls = [above - below for (_, above), (_, below) in pairwise(found)]
+    usual = median_low([fall for fall in falls if fall > 0] or [math.inf])
+    lines: list[str] = []
+    for (text, _), fall in zip(found, [0.0, *falls], strict=False):
+        if text:
+            lines += ["", text] if lines and fall > 1.4 * usual else [text]
+    return lines
+
+
+def without_furniture(pages: list[list[str]]) -> list[list[str]]:
+    """Pages without their numbers, and without what stands at the top or the bottom of most of them, but for a number."""
+    pages = [list(page) for page in pages]
+    for place in (0, -1) * 3:
+        edges = Counter(_numberless(page[place]) for page in pages if len(page) > 1)
+        furniture = {"#"} | {line for line, count in edges.items() if count > max(1, len(pages) // 2)}
+        for page in pages:
+            if len(page) > 1 and _numberless(page[place]) in furniture:
+                del page[place]
+                if not page[place]:
+                    del page[place]
+    return pages
+
+
+def joined(pages: list[list[str]]) -> tuple[str, tuple[int, ...]]:
+    """(text, offsets of its pages) of pages of lines: a paragraph a line, a word cut at a line's end whole again.
+
+    >>> joined([["Title", "", "The committee that was to de-", "cide met on a Tuesday, and it"], [], ["left."], ["Then I"]])
+    ('Title\\nThe committee that was to decide met on a Tuesday, and it left.\\nThen I', (0, 64, 64, 70))
+    """
+    lines = [(number, line) for number, page in enumerate(pages) for line in page]
+    pieces: list[str] = []
+    first: dict[int, int] = {}
+    for i, (number, line) in enumerate(lines):
+        if not line:
+            continue
+        if pieces:
+            before, near = pieces[-1], (text for _, text in lines[max(0, i - 3) : i + 2])
+            if not lines[i - 1][1] or _ends(before, line, max(map(len, near))):
+                pieces.append("\n")
+            elif HYPHEN.search(before) and line[0].islower():
+                pieces[-1] = HYPHEN.sub("", before)
+            else:
+                pieces.append(" ")
+        first.setdefault(number, len(pieces))
+        pieces.append(line)
+    offsets = [0, *accumulate(map(len, pieces))]
+    starts = [offsets[-1]] * (len(pages) + 1)
+    for number in reversed(range(len(pages))):  # a page without text begins where the next one does
+        starts[number] = offsets[first[number]] if number in first else starts[number + 1]
+    return "".join(pieces), tuple(starts[:-1])
+
+
+def one_line(text: str) -> str:
+    """Text on one line: no control characters, one space where there were several."""
+    return " ".join(CONTROL.sub("", text).split())
+
+
+class Piece(NamedTuple):
+    """Text that a PDF draws at one place, y upwards."""
+
+    x: float
+    y: float
+    text: str
+
+
+def _drawn(page: Any) -> list[list[Piece]]:
+    """The pieces of each line of a page, as pypdf finds them."""
+    lines: list[list[Piece]] = [[]]
+    place = 0.0, 0.0  # where the last letters were drawn; what pypdf says of a piece may be the place of the next one
+
+    def operate(operator: bytes, _: Any, cm: list[float], tm: list[float]) -> None:
+        nonlocal place
+        if operator in DRAW:
+            place = tm[4] * cm[0] + tm[5] * cm[2] + cm[4], tm[4] * cm[1] + tm[5] * cm[3] + cm[5]
+
+    def visit(text: str, *_: Any) -> None:
+        for number, part in enumerate(text.split("\n")):
+            if number:
+                lines.append([])
+            if part:
+                lines[-1].append(Piece(*place, part))
+
+    page.extract_text(visitor_operand_before=operate, visitor_text=visit)
+    return lines
+
+
+def _reordered(lines: Iterable[Iterable[Piece]]) -> Iterator[str]:
+    """Lines as they are read, where some are written from right to left.
+
+    A PDF places letters, from left to right in whatever language. pypdf turns the letters within a piece; the pieces of
+    a line are for us to put in order: from the right, but what is written from left to right among them from the left.
+    """
+    placed: list[list[tuple[float, str, str]]] = []
+    letters = Counter[bool]()
+    turned = False
+    for line in lines:
+        placed.append([])
+        for x, _, text in line:
+            if strong := NEUTRAL.sub("", text):
+                turned = bool(RTL.search(strong))
+                letters[turned] += len(strong)
+            placed[-1] += ((x, kind, token) for kind, token in _tokens(text, turned))
+    rightwards = letters[False] >= letters[True]
+    for tokens in placed:
+        read = _logical([(kind, token) for _, kind, token in sorted(tokens, key=itemgetter(0))], rightwards)
+        yield GAP.sub("", read)
+
+
+def _tokens(part: str, turned: bool) -> Iterator[tuple[str, str]]:
+    """(kind, text) of what a piece holds, from left to right: R and L where it is read so, N where its neighbours say."""
+    if turned and NEUTRAL.sub("", part):
+        yield "R", ARABIC_NUMBER.sub(lambda number: number[0][::-1], part).translate(MIRROR)
+        return
+    part = part[::-1] if turned else part
+    core = _core(part)
+    before, _, after = part.partition(core) if core else (part, "", "")
+    yield from (("N", c) for c in before)
+    if core:
+        yield "L", core
+        yield from (("N", c) for c in after)
+
+
+def _core(part: str) -> str:
+    """What of a piece is surely read from the left: not the marks before it, nor a bracket without its other half."""
+    core = part.strip().lstrip(".,;:!?").strip()
+    for opening, closing in ("()", "[]", "«»"):
+        if closing not in core:
+            core = core.removeprefix(opening)
+        elif opening not in core:
+            core = core.removesuffix(closing)
+    return core.strip() if any(c.isalnum() for c in core) else ""
+
+
+def _logical(tokens: list[tuple[str, str]], rightwards: bool) -> str:
+    """Tokens that stand from left to right, in the order they are read in.
+
+    >>> _logical([("N", "."), ("L", "NATO"), ("N", " "), ("R", "إلى")], rightwards=False)
+    'إلى NATO.'
+    >>> _logical([("L", "He said"), ("N", " "), ("R", "رفضت"), ("N", " "), ("R", "موسكو")], rightwards=True)
+    'He said موسكو رفضت'
+    """
+    rightwards = rightwards or all(kind != "R" for kind, _ in tokens)
+    if not rightwards:
+        tokens = tokens[::-1]
+    other = "R" if rightwards else "L"
+    inside: set[int] = set()
+    for run in re.finditer(f"{other}(?:[N{other}]*{other})?", "".join(kind for kind, _ in tokens)):
+        tokens[run.start() : run.end()] = tokens[run.start() : run.end()][::-1]
+        inside.update(range(run.start(), run.end()))
+    return "".join(
+        token.translate(MIRROR) if kind == "N" and (i in inside) == rightwards else token
+        for i, (kind, token) in enumerate(tokens)
+    )
+
+
+def _numberless(line: str) -> str:
+    return re.sub(r"\d+", "#", line)
+
+
+def _ends(line: str, following: str, width: int) -> bool:
+    """Whether a line is the last of its paragraph: it is shorter than the lines near it are wide, or a list goes on."""
+    if BULLET.match(following):
+        return True
+    return len(line) < 0.9 * width if END.search(line) else len(line) < 0.6 * width and not following[0].islower()
