@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True, help="Questions to an article, answered with the sentences they rest on.")
 out, err = Console(soft_wrap=True), Console(stderr=True)
-ArticlePath = Annotated[str | None, typer.Option("--article", help="A .txt or .md file; the bundled article without.")]
+ArticlePath = Annotated[str | None, typer.Option("--article", help="A .txt, .md, .html, .pdf or .docx; or else the bundled one.")]
 Model = Annotated[str | None, typer.Option("--model", help="default, small, a .gguf file, or hf:REPO:FILE.")]
 Encoder = Annotated[str | None, typer.Option("--encoder", help="default, or a sentence-transformers folder or name.")]
 Threads = Annotated[int | None, typer.Option("--threads", min=1, help="Processors to use; physical cores is best.")]
@@ -57,18 +57,23 @@ def chat(article: ArticlePath = None, model: Model = None, encoder: Encoder = No
 
 @app.command()
 def serve(
-    article: ArticlePath = None,
+    article: Annotated[
+        list[str] | None, typer.Option("--article", help="A file to serve; give it again for more. The bundled article without.")
+    ] = None,
     model: Model = None,
     encoder: Encoder = None,
     threads: Threads = None,
-    host: str = "127.0.0.1",
+    host: Annotated[str, typer.Option(help="Only this machine can open the page unless this is another address.")] = "127.0.0.1",
     port: int = 7860,
+    mcp: Annotated[bool, typer.Option("--mcp", help="Serve ask, search and articles as tools of an MCP server, too.")] = False,
 ) -> None:
     """Start the chat page."""
     from app import launch
+    from rag.library import Library
 
     with _mended():
-        launch(_open(article, _config(model, encoder, threads)), host, port)
+        articles = [Article.open(path) for path in article or ()]
+        launch(Library(articles, config=_config(model, encoder, threads)), host, port, mcp=mcp)
 
 
 @app.command()

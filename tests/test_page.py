@@ -1,27 +1,520 @@
-from app import build_app, evidence
-from rag import Answer, Article, Citation, Claim
+"""What the page stands on: the library, the sessions, what the events do, what is served. No browser, no weights."""
+import json
+import re
+import socket
+import threading
+from functools import partial
+from pathlib import Path
+
+import httpx
+import pytest
+
+import app
+from rag import Answer, Article, ArticleError, Chat, Config, ModelError, QuestionError, SanadError
+from rag.library import KEPT, Library
+from rag.sessions import ARTICLES, SESSIONS, Session, Sessions
+from rag.testing import CALIBRATION, WordEncoder, WordModel
+
+pytestmark = pytest.mark.filterwarnings("ignore::Warning:gradio.queueing")
+
+TOKEN = "0123456789abcdef" * 4
+HARBOUR = Article.from_text(
+    "The harbour closed yesterday. Fishermen protested loudly against harbour fees. Nobody was hurt.", title="Harbour"
+)
+ORCHARD = Article.from_text("The orchard grows forty kinds. Pickers gather apples during September.", title="Orchard")
+FEES, FORTY = "Fishermen protested against harbour fees?", "Which orchard grows forty kinds?"
+"""Questions to the two articles; sentence 1 of the first and 0 of the second answer."""
 
 
-class Opened:
-    """As much of a Chat as the page needs to be drawn."""
-
-    article = Article.from_text("One <script>. رفضت موسكو. Three.", title="t")
+def opener(model=None):
+    return partial(Chat, encoder=WordEncoder(), model=model or WordModel(), calibration=CALIBRATION)
 
 
-def test_evidence_is_escaped_and_the_cited_sentence_marked():
-    s = Opened.article.sentences[0]
-    shown = evidence(Opened, Answer("", citations=(Citation(1, s.start, s.end, s.text, 0.5, 0),)))
-    assert "<mark>One &lt;script&gt;.</mark>" in shown
-    assert "<script" not in shown
+def library(*articles, **options):
+    return Library(articles or (HARBOUR, ORCHARD), config=Config(cache=None), **{"open_chat": opener(), **options})
 
 
-def test_a_completed_question_and_weak_support_are_said():
-    answer = Answer("Who <b> refused?", text="x [1]", answered=True, claims=(Claim("x", (1,), 0.4),))
-    shown = evidence(Opened, answer, "Who?")
-    assert "Understood as: <bdi>Who &lt;b&gt; refused?</bdi>" in shown and "Weakly supported" in shown
-    surely = Answer("Who?", text="x [1]", answered=True, claims=(Claim("x", (1,), 0.6),))
-    assert "Understood" not in evidence(Opened, surely, "Who? ") and "Weakly" not in evidence(Opened, surely, "Who?")
+def answered(session, question, **options):
+    """The turn of a question, when it is over."""
+    at = session.ask(question, **options)
+    *_, (_, exchange) = session.follow(at)
+    assert exchange == session.exchanges[at]
+    return exchange
 
 
-def test_the_page_can_be_built():
-    assert build_app(Opened).title == "Sanad"
+class Held(WordModel):
+    """A model that writes a word each time it is let, and tells when a reply was left half way."""
+
+    def __init__(self):
+        super().__init__()
+        self.let, self.left = threading.Semaphore(0), threading.Event()
+
+    def stream(self, *given, **options):
+        try:
+            for word in super().stream(*given, **options):
+                assert self.let.acquire(timeout=30)
+                yield word
+        except GeneratorExit:
+            self.left.set()
+            raise
+
+
+# The library
+
+
+def test_without_articles_the_bundled_one_is_served():
+    assert Library().articles == (Article.default(),)
+
+
+def test_an_article_asked_for_twice_at_once_is_opened_once():
+    opened, together = [], threading.Barrier(8)
+    shelf = library(open_chat=lambda article, **options: opened.append(article) or opener()(article, **options))
+    chats = []
+
+    def enter():
+        together.wait()
+        chats.append(shelf.chat(HARBOUR))
+
+    threads = [threading.Thread(target=enter) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert opened == [HARBOUR] and len(chats) == 8 and len({id(chat) for chat in chats}) == 1
+
+
+def test_the_last_used_chats_are_kept():
+    articles = [Article.from_text(f"Sentence number {n} stands here.") for n in range(KEPT + 1)]
+    shelf = library(*articles)
+    first, second, *_ = chats = [shelf.chat(article) for article in articles[:KEPT]]
+    assert shelf.chat(articles[0]) is first
+    shelf.chat(articles[KEPT])
+    assert shelf.chat(articles[0]) is first
+    assert shelf.chat(articles[1]) is not second
+    assert shelf.chat(articles[KEPT - 1]) is chats[KEPT - 1]
+
+
+def test_warming_tells_how_far_it_is_until_all_is_ready():
+    reached, go = threading.Event(), threading.Event()
+
+    def slow(article, *, config, progress):
+        progress("reading the article", 3, 12)
+        reached.set()
+        assert go.wait(30)
+        return opener()(article, config=config)
+
+    shelf = library(open_chat=slow)
+    assert shelf.loading is None
+    shelf.warm()
+    assert reached.wait(30)
+    assert shelf.loading == ("reading the article", 3, 12) and shelf.opening(ORCHARD) is None
+    go.set()
+    assert shelf.chat(HARBOUR).article == HARBOUR
+    assert shelf.loading is None
+
+
+def test_an_error_while_opening_is_told_and_the_next_who_asks_tries_again():
+    tries = []
+
+    def opens(article, **options):
+        tries.append(article)
+        if len(tries) == 1:
+            raise ModelError("There is no model file x.")
+        return opener()(article, **options)
+
+    shelf = library(open_chat=opens)
+    with pytest.raises(ModelError, match="no model file x"):
+        shelf.chat(HARBOUR)
+    assert isinstance(shelf.loading, ModelError)
+    assert shelf.chat(HARBOUR).article == HARBOUR
+    assert shelf.loading is None and len(tries) == 2
+
+
+def test_an_article_is_found_by_a_beginning_of_its_hash_that_no_other_has():
+    shelf = library()
+    assert shelf.find() == HARBOUR and shelf.find(ORCHARD.hash[:8]) == ORCHARD
+    with pytest.raises(ArticleError, match="The hash of no articles begins with 'zz'"):
+        shelf.find("zz")
+
+
+# Sessions
+
+
+def test_a_token_names_a_session_and_nothing_else_does():
+    sessions = Sessions(library())
+    assert sessions.get(TOKEN) is sessions.get(TOKEN)
+    assert sessions.get("f" * 64) is not sessions.get(TOKEN)
+    for none in ("", None, "0" * 31, "g" * 64, TOKEN + "\n", 7):
+        with pytest.raises(SanadError, match="no session"):
+            sessions.get(none)
+
+
+def test_the_least_recently_used_session_goes():
+    sessions = Sessions(library())
+    first, second = sessions.get(f"{0:064x}"), sessions.get(f"{1:064x}")
+    for n in range(2, SESSIONS):
+        sessions.get(f"{n:064x}")
+    assert sessions.get(f"{0:064x}") is first
+    sessions.get(f"{SESSIONS:064x}")
+    assert sessions.get(f"{0:064x}") is first and sessions.get(f"{1:064x}") is not second
+
+
+def test_a_question_is_answered_as_by_the_chat():
+    session = Session(library())
+    exchange = answered(session, f" {FEES} ")
+    expected = opener()(HARBOUR, config=Config(cache=None)).ask(FEES)
+    assert (exchange.asked, exchange.article, exchange.state) == (FEES, HARBOUR, "done")
+    assert plain(exchange.answer) == plain(expected)
+    assert [c.sentence for c in exchange.answer.citations] == [1]
+
+
+def plain(answer):
+    return {**answer.to_dict(), "timings": None}
+
+
+def test_language_and_number_of_sentences_can_be_set():
+    session = Session(library())
+    assert answered(session, "What about nothing at all?", language="fr").answer.text == "L'article ne le dit pas."
+    asked = "Fishermen protested against harbour fees, harbour closed yesterday?"
+    assert len(answered(session, asked, evidence=1).answer.citations) == 1
+
+
+def test_an_answer_can_be_seen_growing_and_one_is_made_at_a_time():
+    model = Held()
+    session = Session(library(open_chat=opener(model)))
+    seen = session.follow(session.ask(FEES))
+    while (exchange := next(seen)[1]).state != "writing":
+        assert exchange.state in ("searching", "choosing")
+        model.let.release()
+    with pytest.raises(QuestionError, match="Another question is being answered"):
+        session.ask(FORTY)
+    for _ in range(20):
+        model.let.release()
+    *_, (at, exchange) = seen
+    assert (at, exchange.state, len(session.exchanges)) == (0, "done", 1)
+
+
+def test_a_stopped_answer_stays_so_and_its_generator_is_closed():
+    model = Held()
+    session = Session(library(open_chat=opener(model)))
+    at = session.ask(FEES)
+    model.let.release()
+    for _, exchange in session.follow(at):
+        if exchange.answer.text:
+            session.stop()
+            model.let.release()
+    assert model.left.wait(30)
+    assert (session.exchanges[0].state, session.exchanges[0].answer.text) == ("stopped", "Fishermen ")
+    for _ in range(20):
+        model.let.release()
+    assert answered(session, FEES).state == "done"
+    assert session.exchanges[0].state == "stopped"
+
+
+def test_a_question_waits_for_its_article_and_can_be_stopped_meanwhile():
+    reached, go = threading.Event(), threading.Event()
+
+    def slow(article, *, config, progress):
+        progress("encoding sentences", 1, 4)
+        reached.set()
+        assert go.wait(30)
+        return opener()(article, config=config)
+
+    session = Session(library(open_chat=slow))
+    session.ask(FEES)
+    assert reached.wait(30)
+    assert session.turn(0).waits == ("encoding sentences", 1, 4)
+    session.stop()
+    assert (session.turn(0).state, session.turn(0).waits) == ("stopped", None)
+    go.set()
+    assert answered(session, FEES).state == "done"
+
+
+def test_errors_are_said_in_the_turn(capsys):
+    def missing(article, **options):
+        raise ModelError("There is no model file x.")
+
+    def broken(article, **options):
+        raise ZeroDivisionError("secret")
+
+    failed = answered(Session(library(open_chat=missing)), FEES)
+    assert (failed.state, failed.note) == ("failed", "There is no model file x.")
+    failed = answered(Session(library(open_chat=broken)), FEES)
+    assert (failed.state, failed.note) == ("failed", "The answer could not be made: ZeroDivisionError. Ask again.")
+    assert "secret" in capsys.readouterr().err
+    with pytest.raises(QuestionError, match="empty"):
+        Session(library()).ask(" \n")
+
+
+def test_a_follow_up_is_read_with_the_last_turn_about_the_same_article():
+    session = Session(library())
+    answered(session, FEES)
+    assert answered(session, "And why?").answer.question == FEES
+    session.show(ORCHARD.hash)
+    assert answered(session, "And why?").answer.question == "And why?"
+
+
+def test_asked_again_a_turn_keeps_its_place_and_its_article():
+    session = Session(library())
+    answered(session, FEES)
+    session.show(ORCHARD.hash)
+    answered(session, FORTY)
+    again = answered(session, FEES, at=0, keep=True)
+    assert again.article == HARBOUR == session.article
+    assert [e.asked for e in session.exchanges] == [FEES, FORTY]
+
+
+def test_edited_a_turn_takes_the_later_ones_with_it():
+    session = Session(library())
+    for question in (FEES, FEES, FEES):
+        answered(session, question)
+    answered(session, "Was nobody hurt?", at=1)
+    assert [e.asked for e in session.exchanges] == [FEES, "Was nobody hurt?"]
+
+
+def test_the_conversation_is_cleared_and_the_articles_stay():
+    session = Session(library())
+    session.add(Article.from_text("One stands here."))
+    session.ask("One stands where?")
+    session.clear()
+    assert session.exchanges == () and len(session.articles) == 3
+    assert list(session.follow()) == [] == list(session.follow(0))
+
+
+def test_own_articles_are_the_sessions_own_and_bounded():
+    shelf = library()
+    session, other = Session(shelf), Session(shelf)
+    for n in range(ARTICLES + 2):
+        session.add(Article.from_text(f"Sentence number {n} stands here."))
+    session.add(HARBOUR)
+    assert [one.text for one in session.own] == [f"Sentence number {n} stands here." for n in range(2, ARTICLES + 2)]
+    assert session.article == HARBOUR and other.articles == shelf.articles
+    with pytest.raises(ArticleError, match="no longer kept"):
+        other.show(session.own[0].hash)
+
+
+def test_the_article_of_a_turn_can_be_shown_when_it_is_no_longer_listed():
+    session = Session(library())
+    own = Article.from_text("The lighthouse stands since long ago.")
+    session.add(own)
+    answered(session, "The lighthouse stands since when?")
+    session.own = ()
+    session.show(HARBOUR.hash)
+    session.show(own.hash)
+    assert session.article == own
+
+
+def test_half_a_character_in_a_question_does_no_harm():
+    assert answered(Session(library()), "Fishermen protested against \ud83d harbour?").asked.encode()
+
+
+# What the events do
+
+
+@pytest.fixture
+def page():
+    return app.Page(library())
+
+
+def call(**more):
+    return {"token": TOKEN, **more}
+
+
+def last(events):
+    *_, event = events
+    return event
+
+
+def test_a_question_from_the_box_empties_it_and_shows_a_growing_turn(page):
+    steps = list(page.ask(call(), FEES, "auto", 3))
+    assert [step[1] == "" for step in steps] == [True, *[False] * (len(steps) - 1)]
+    assert 'data-state="done"' in steps[-1][0]["turns"][0]
+    assert steps[-1][0]["count"] == 1 and steps[-1][0]["notice"] == ""
+    assert len({step[0]["beat"] for step in steps}) == len(steps)
+
+
+def test_an_example_leaves_the_box_alone(page):
+    first, *_ = page.ask(call(question=FEES), "a draft", "auto", 3)
+    assert first[1] != "" and FEES in first[0]["turns"][0]
+
+
+def test_an_empty_question_is_refused_and_the_box_kept(page):
+    (refused,) = page.ask(call(), " ", "auto", 3)
+    assert "The question is empty" in refused[0]["notice"] and refused[1] != ""
+    assert refused[0]["turns"] == [] and refused[0]["count"] == 0
+
+
+def test_a_tab_finds_its_conversation_and_article_again(page):
+    said, article, about, listed = page.restore(call())
+    assert (said["turns"], said["count"]) == ([], 0) and "harbour closed" in article and ">Harbour</h2>" in about
+    last(page.ask(call(), FEES, "auto", 3))
+    page.show(call(), ORCHARD.hash)
+    said, article, _, listed = page.restore(call())
+    assert said["count"] == 1 and 'data-state="done"' in said["turns"][0] and "orchard grows" in article
+    assert listed.value == ORCHARD.hash and [title for title, _ in listed.choices] == ["Harbour", "Orchard"]
+    assert page.restore({"token": "f" * 64})[0]["count"] == 0
+
+
+def test_an_article_that_is_not_the_tabs_is_refused_by_a_notice(page):
+    said, article, *_ = page.show(call(), "0" * 64)
+    assert "no longer kept" in said["notice"] and "harbour closed" in article
+
+
+def test_a_turn_asked_again_brings_its_article_back(page):
+    last(page.ask(call(), FEES, "auto", 3))
+    page.show(call(), ORCHARD.hash)
+    first, *_ = page.ask(call(question=FEES, at=0, keep=True), "", "auto", 3)
+    assert "harbour closed" in first[2]
+
+
+def test_a_pasted_text_becomes_the_article_and_an_empty_one_a_notice(page):
+    said, article, *_, paste = page.add_text(call(), "A lighthouse stands here.")
+    assert said["notice"] == "" and "A lighthouse stands here." in article and paste == ""
+    said, article, *_, paste = page.add_text(call(), " ")
+    assert "The article is empty" in said["notice"] and "A lighthouse stands here." in article and paste == " "
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "notice"), [("note.txt", b"A lighthouse stands here.", ""), ("note.xyz", b"\0", "note.xyz")]
+)
+def test_an_upload_is_read_and_deleted(page, tmp_path, name, data, notice):
+    folder = tmp_path / "upload"
+    folder.mkdir()
+    (folder / name).write_bytes(data)
+    reading, done = page.add_file(call(), str(folder / name))
+    assert f"Reading {name}" in reading[-1] and done[-1] == ""
+    assert notice in done[0]["notice"] and bool(notice) == bool(done[0]["notice"])
+    assert ("A lighthouse stands here." in done[1]) == (not notice)
+    assert not folder.exists()
+
+
+def test_an_upload_that_is_gone_is_said(page, tmp_path):
+    *_, done = page.add_file(call(), str(tmp_path / "x" / "note.txt"))
+    assert done[0]["notice"] == "note.txt did not arrive whole. Add it again."
+
+
+def test_stop_and_clear_tell_the_session(page):
+    last(page.ask(call(), FEES, "auto", 3))
+    page.stop(call())
+    assert page.clear(call())["count"] == 0
+
+
+def test_a_cited_sentence_is_translated_into_the_language_of_its_answer(page):
+    last(page.ask(call(), FEES, "fr", 3))
+    assert page.translate(call(turn=0, number=1)) == {"text": "Fishermen protested loudly against harbour fees."}
+
+
+@pytest.mark.parametrize("kind", ["md", "json", "html"])
+def test_the_conversation_about_the_article_on_show_is_exported(page, kind):
+    assert "no answer about this article" in page.export(call(kind=kind))["error"]
+    last(page.ask(call(), FEES, "auto", 3))
+    file = page.export(call(kind=kind))
+    assert file["name"] == f"sanad-{HARBOUR.hash[:8]}.{kind}" and file["type"] == app.EXPORTS[kind]
+    assert "Fishermen protested loudly against harbour fees." in file["text"]
+    page.show(call(), ORCHARD.hash)
+    assert "error" in page.export(call(kind=kind))
+
+
+def test_loading_is_shown_until_the_article_is_open(page):
+    page.restore(call())
+    assert list(page.loading()) == [""]
+
+
+# What is served
+
+
+@pytest.fixture(scope="module")
+def served():
+    page = app.launch(library(), port=0, wait=False)
+    yield page.local_url
+    page.close()
+
+
+def test_the_page_names_no_other_host_and_may_reach_none(served):
+    index = httpx.get(served)
+    hosts = {httpx.URL(url).host for url in re.findall(r"https?://[\w.:-]+", index.text)}
+    assert index.status_code == 200 and hosts <= {"127.0.0.1"}
+    assert "default-src 'self'" in index.headers["content-security-policy"]
+    assert "Sanad" in index.text and int(index.headers["content-length"]) == len(index.content)
+    for asset in ("theme.css", "manifest.json"):
+        assert "content-security-policy" in httpx.get(served + asset).headers
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["file=/etc/passwd", f"file={Path(app.__file__)}", "file=https://example.com/", "file/etc/passwd", "proxy=https://example.com/"],
+)
+def test_no_file_is_served_and_nothing_is_fetched_for_anyone(served, path):
+    assert httpx.get(f"{served}gradio_api/{path}").status_code == 404
+
+
+def test_only_this_machines_names_lead_to_the_page(served):
+    assert httpx.get(served, headers={"Host": "example.com"}).status_code == 400
+    assert httpx.get(served, headers={"Host": "localhost:7860"}).status_code == 200
+
+
+def test_the_icon_is_the_pages_own(served):
+    icon = httpx.get(served + "favicon.ico")
+    assert icon.headers["content-type"] == "image/svg+xml" and icon.text.startswith("<svg")
+
+
+@pytest.fixture(scope="module")
+def client(served):
+    from gradio_client import Client
+
+    return Client(served, verbose=False)
+
+
+def test_three_endpoints_are_public(client):
+    api = client.view_api(return_format="dict", print_info=False)
+    assert list(api["named_endpoints"]) == ["/ask", "/search", "/articles"] and api["unnamed_endpoints"] == {}
+    assert api["named_endpoints"]["/ask"]["description"].startswith("Answer a question about an article")
+
+
+def test_asked_through_the_api_an_answer_is_the_same_as_on_the_command_line(client):
+    expected = opener()(ORCHARD, config=Config(cache=None)).ask(FORTY, language="fr")
+    got = client.predict(FORTY, ORCHARD.hash[:10], "fr", api_name="/ask")
+    assert {**got, "timings": None} == {**json.loads(json.dumps(expected.to_dict())), "timings": None}
+    assert got["answered"] and [c["sentence"] for c in got["citations"]] == [0]
+    assert got.keys() == Answer("").to_dict().keys()
+
+
+def test_searched_through_the_api_sentences_come_with_their_text(client):
+    first, *_ = client.predict(FEES, api_name="/search")
+    assert (first["sentence"], first["rank"], first["text"]) == (1, 0, "Fishermen protested loudly against harbour fees.")
+    assert HARBOUR.text[first["start"] : first["end"]] == first["text"]
+
+
+def test_the_api_lists_the_articles_served_to_everyone(client):
+    listed = client.predict(api_name="/articles")
+    assert listed[1] == {
+        "title": "Orchard",
+        "author": None,
+        "language": "en",
+        "hash": ORCHARD.hash,
+        "sentences": 2,
+        "characters": len(ORCHARD.text),
+    }
+    assert len(listed) == 2
+
+
+@pytest.mark.parametrize(("arguments", "said"), [((FEES, "zz"), "begins with 'zz'"), ((" ",), "The question is empty")])
+def test_errors_are_told_to_clients_of_the_api(client, arguments, said):
+    for endpoint in ("/ask", "/search"):
+        with pytest.raises(Exception, match=said):
+            client.predict(*arguments, api_name=endpoint)
+
+
+def test_a_port_that_is_taken_is_said():
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        with pytest.raises(SanadError, match=f"Can't serve on 127.0.0.1, port {port}.*--port"):
+            app.launch(library(), port=port, wait=False)
+
+
+def test_without_the_package_an_mcp_server_is_refused(monkeypatch):
+    monkeypatch.setattr(app.util, "find_spec", lambda name: None)
+    with pytest.raises(SanadError, match="--mcp needs the package mcp"):
+        app.launch(library(), port=0, mcp=True, wait=False)
