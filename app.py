@@ -36,7 +36,7 @@ EXAMPLES = [
     "لماذا رفضت موسكو الطلب الأمريكي؟",
     "Why did Moscow refuse US base access?",
     "Combien l'Union européenne a-t-elle alloué ?",
-    "Сколько выделил Европейский союз?",
+    "Почему Москва отказалась предоставить США базы?",
 ]
 SUFFIXES = [".txt", ".md", ".html", ".pdf", ".docx"]
 UPLOAD = "21mb"
@@ -501,7 +501,7 @@ def _file(library: Library, session: Session, kind: str) -> dict[str, str]:
         model=library.config.model,
         model_hash=chat.model.fingerprint,
         encoder=library.config.encoder,
-        encoder_hash=chat.retriever._encoder.fingerprint,
+        encoder_hash=chat.encoder.fingerprint,
         made=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
     )
     write = {"md": export.to_markdown, "json": export.to_json, "html": export.to_html}[kind]

@@ -32,6 +32,7 @@ SCRIPTS = {
     "ARABIC": "ar", "CYRILLIC": "ru", "GREEK": "el", "THAI": "th", "DEVANAGARI": "hi", "HANGUL": "ko",
     "HIRAGANA": "ja", "KATAKANA": "ja", "CJK": "zh", "HEBREW": "he",
 }  # fmt: skip
+RIGHT_TO_LEFT = {"ar", "fa", "he", "ur"}
 LATIN = ["en", "fr", "de", "es", "tr", "vi", "ro", "it", "pt", "nl", "pl", "sv", "id"]
 
 ABBREVIATIONS = frozenset(
@@ -185,6 +186,15 @@ def detect_language(text: str) -> str:
     if script != "LATIN":
         return SCRIPTS.get(script, "en")
     return _latin_language(text)
+
+
+def direction(language: str) -> str:
+    """Which way a language is written, as HTML says it.
+
+    >>> direction("ar"), direction("ru")
+    ('rtl', 'ltr')
+    """
+    return "rtl" if language in RIGHT_TO_LEFT else "ltr"
 
 
 def split_sentences(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:

@@ -46,9 +46,9 @@ class Chat:
     ) -> None:
         self.article = article
         self.config, self.calibration = config or Config(), calibration or Calibration.default()
-        encoder = encoder or load_encoder(self.config, progress)
+        self.encoder = encoder or load_encoder(self.config, progress)
         self.model = model or load_model(self.config, progress)
-        self.retriever = Retriever(article, encoder, cache=self.config.cache, progress=progress)
+        self.retriever = Retriever(article, self.encoder, cache=self.config.cache, progress=progress)
         self.reader = Reader(article, self.model, cache=self.config.cache, progress=progress)
 
     @classmethod

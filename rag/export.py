@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from rag.article import Article, detect_language
+from rag.article import Article, detect_language, direction
 from rag.datatypes import Answer, Citation
 
 if TYPE_CHECKING:
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
 SCHEMA = 1
 """Of the JSON: counted up when a field goes or changes what it means, not when one is added."""
-RIGHT_TO_LEFT = {"ar", "fa", "he", "ur"}
 MARKER = re.compile(r"\[(\d+)\]")
 UNSHOWN = re.compile(r"[\0-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 """What no file of text can hold or no program shows: controls but tab and line ends, halves of characters."""
@@ -87,7 +86,7 @@ def to_html(c: Conversation) -> str:
         c=c,
         turns=list(zip(c.asked, c.answers, strict=True)),
         detect=detect_language,
-        tongue=lambda code: {"lang": code, "dir": "rtl" if code in RIGHT_TO_LEFT else "ltr"},
+        tongue=lambda code: {"lang": code, "dir": direction(code)},
         understood=_understood,
         notes=_notes,
         scores=_scores,

@@ -9,7 +9,7 @@ from functools import cache
 from importlib import resources
 from typing import Any
 
-from rag.article import Article, detect_language
+from rag.article import Article, detect_language, direction
 from rag.datatypes import Answer, Citation, Hit, Omission, Sentence
 from rag.library import Step
 from rag.sessions import Exchange
@@ -20,7 +20,6 @@ LANGUAGES = {
     "nl": "Nederlands", "pl": "Polski", "pt": "Português", "ro": "Română", "ru": "Русский", "sv": "Svenska", "th": "ไทย",
     "tr": "Türkçe", "vi": "Tiếng Việt", "zh": "中文",
 }  # fmt: skip
-RIGHT_TO_LEFT = {"ar", "fa", "he", "ur"}
 NEAREST = 3
 """Sentences shown at once where the article does not answer; the others are folded away."""
 MARKER = re.compile(r"(\[\d+\])")
@@ -33,14 +32,6 @@ def escape(text: str) -> str:
     '&lt;b&gt; &amp; &quot;&#13;'
     """
     return html.escape(text).replace("\r", "&#13;")
-
-
-def direction(language: str) -> str:
-    """
-    >>> direction("ar"), direction("ru")
-    ('rtl', 'ltr')
-    """
-    return "rtl" if language in RIGHT_TO_LEFT else "ltr"
 
 
 def tongue(language: str) -> str:

@@ -197,6 +197,13 @@ def jump(turn, sentence):
     turn.locator(f'.cite[data-sentence="{sentence}"]').click()
 
 
+def test_when_it_is_answered_the_cited_sentence_is_in_view(visit):
+    talk = visit()
+    expect(talk.page.locator(f"#s-{REFUSAL}")).not_to_be_in_viewport()
+    talk.answered(WHY)
+    expect(talk.page.locator(f"#s-{REFUSAL}")).to_be_in_viewport(ratio=0.9)
+
+
 def test_a_marker_makes_its_turns_citations_the_marked_ones(talk):
     jump(talk.turns.nth(0), EURO)
     expect(talk.page.locator(f"#s-{REFUSAL}")).not_to_have_class(CITED)

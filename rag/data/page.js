@@ -45,6 +45,7 @@ window.sanad = {
 // Turns
 
 function put({ turns: changed, count, notice }) {
+  const before = chosen;
   for (const html of changed) {
     const holder = document.createElement("template");
     holder.innerHTML = html;
@@ -57,6 +58,7 @@ function put({ turns: changed, count, notice }) {
   all(".turn", turns).slice(count).forEach((extra) => extra.remove());
   say(notice);
   highlight();
+  if (chosen !== before && !stacked.matches) one("#article .cited")?.scrollIntoView({ block: "center" });
 }
 
 const turn = (number) => one(`.turn[data-turn="${number}"]`, turns);
