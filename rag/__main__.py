@@ -12,6 +12,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import Progress as Bars
+from rich.progress import TaskID
 
 from rag import Answer, Article, Chat, Config, EvaluationError, SanadError, Turn
 
@@ -48,7 +49,7 @@ def ask(
 def chat(article: ArticlePath = None, model: Model = None, encoder: Encoder = None, threads: Threads = None) -> None:
     """Ask question after question; an empty line ends it."""
     with _mended():
-        talk, history = _open(article, _config(model, encoder, threads)), []
+        talk, history = _open(article, _config(model, encoder, threads)), list[Turn]()
         while question := out.input("\n[bold]?[/] ").strip():
             answer = talk.ask(question, history=history)
             history.append(Turn(answer.question, answer.text))
@@ -202,7 +203,7 @@ def calibrate(
     with _mended(), _bars() as progress:
         if len(docs) != len(questions):
             raise EvaluationError(f"{len(docs)} --docs and {len(questions)} --questions were given; give one for each other.")
-        picks = {"articles": articles, "per_article": per_article, "seed": seed}
+        picks: dict[str, Any] = {"articles": articles, "per_article": per_article, "seed": seed}
         cases = [
             case for d, q in zip(docs, questions, strict=True) for case in squad_cases(read_squad(d), read_squad(q), **picks)
         ]
@@ -242,7 +243,7 @@ def _open(article: str | None, config: Config) -> Chat:
 @contextmanager
 def _bars() -> Iterator[Callable[[str, int, int], None]]:
     with Bars(console=err, transient=True) as bars:
-        tasks: dict[str, int] = {}
+        tasks: dict[str, TaskID] = {}
 
         def progress(what: str, done: int, total: int) -> None:
             if what not in tasks:

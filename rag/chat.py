@@ -168,7 +168,7 @@ class Stopwatch:
     def lap(self, stage: str) -> Timings:
         now = time.perf_counter()
         self._seconds[stage], self._last = now - self._last, now
-        seconds = {k: round(v, 4) for k, v in self._seconds.items()}
+        seconds: dict[str, Any] = {k: round(v, 4) for k, v in self._seconds.items()}
         return Timings(**seconds, **self._tokens, total=round(now - self._began, 4))
 
 

@@ -177,7 +177,7 @@ class LlamaCppModel:
         with self._lock:
             self._restore(reading)
             for at in range(0, len(views), together):
-                rows, wanted = [], []
+                rows, wanted = [], list[list[int]]()
                 for sequence, view in enumerate(views[at : at + together], LOOK):
                     position = self._show(reading, view, sequence)
                     rows += [(token, position + i, sequence, i in targets) for i, token in enumerate(tokens)]
@@ -224,7 +224,7 @@ class LlamaCppModel:
         if self._resident is not reading:
             self._resident = None
             api.llama_memory_clear(memory, True)
-            state = ctypes.cast(reading.state, ctypes.POINTER(ctypes.c_uint8))
+            state = ctypes.cast(reading.state, ctypes.POINTER(ctypes.c_uint8))  # type: ignore[arg-type]
             if not api.llama_state_seq_set_data(self._context, state, len(reading.state), ARTICLE):
                 raise ModelError("The kept reading of the article does not fit this model. Read it again with this one.")
             self._resident = reading
@@ -350,6 +350,9 @@ class LlamaCppModel:
         messages = [{"role": "user", "content": MARK}]
         head, _, tail = template.render(messages=messages, add_generation_prompt=True, bos_token="").partition(MARK)
         return head, tail
+
+
+_quiet: Any = None
 
 
 def _silence(api: Any) -> None:

@@ -76,7 +76,7 @@ class Retriever:
     def _vectors(self, progress: Progress | None) -> np.ndarray:
         texts = [s.text for s in self.article.sentences]
         windows = [" ".join(texts[max(0, i - 1) : i + 2]) for i in range(len(texts))]
-        paragraphs, part_of = [], []
+        paragraphs, part_of = list[str](), list[int]()
         for rows in self._parts():
             part_of += [len(paragraphs)] * len(rows)
             paragraphs.append(" ".join(texts[row] for row in rows))
