@@ -2,30 +2,26 @@
 
 Everything shown is rendered by `rag.render`; `rag/data/page.js` puts it in place and ties answers to the article. A tab
 and the server speak through events, each with a call {token, …} that names the tab's session, and are private but for
-the three of `_api`. Nothing is loaded from elsewhere, and no file is served but the page's own.
+the three of `rag.api`. Nothing is loaded from elsewhere, and no file is served but the page's own.
 """
 from __future__ import annotations
 
 import atexit
 import os
-import re
 import shutil
 import socket
 import sys
 import tempfile
-import time
-from collections.abc import Awaitable, Callable, Iterator, MutableMapping, Sequence
-from contextlib import suppress
-from dataclasses import asdict
+from collections.abc import Callable
 from functools import cache
 from importlib import resources, util
-from itertools import count
-from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
-from rag import Article, ArticleError, QuestionError, SanadError, render
-from rag.sessions import BEAT, Session, Sessions
+from rag import Article, SanadError, render
+from rag.api import endpoints
+from rag.guard import Guard
+from rag.page import EXPORTS, Page
 
 if TYPE_CHECKING:
     import gradio as gr
@@ -40,7 +36,6 @@ EXAMPLES = [
 ]
 SUFFIXES = [".txt", ".md", ".html", ".pdf", ".docx"]
 UPLOAD = "21mb"
-EXPORTS = {"md": "text/markdown", "json": "application/json", "html": "text/html"}
 QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "concurrency_limit": None}
 HEAD = """
 <header><h1>Sanad <span lang="ar">سند</span></h1>
@@ -57,152 +52,6 @@ is not answered.</p>
 EDITING = """
 <p id="editing" hidden>Sending replaces this question and the turns after it. <button data-act="keep">Leave it</button></p>
 """
-POLICY = (
-    "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; "
-    "img-src 'self' data: blob:; font-src 'self' data:; object-src 'none'; base-uri 'self'; form-action 'none'; "
-    "frame-ancestors 'none'"
-)
-"""What a browser may load and send: with this server alone. Gradio's own front end needs inline scripts and eval."""
-HEADERS = [
-    (b"content-security-policy", POLICY.encode()),
-    (b"referrer-policy", b"no-referrer"),
-    (b"x-content-type-options", b"nosniff"),
-]
-
-Scope = MutableMapping[str, Any]
-Send = Callable[[Scope], Awaitable[None]]
-
-
-class Page:
-    """What the page's events do, from a call and values to what is shown.
-
-    The conversation is given {"turns": HTML of those that changed, "count": turns in all, "notice": an error to the user}.
-    """
-
-    def __init__(self, library: Library) -> None:
-        self.library, self.sessions = library, Sessions(library)
-        self._beats = count()
-
-    def restore(self, call: dict[str, Any]) -> tuple[Any, ...]:
-        """All of the tab's session: its conversation, its article and the articles it can show."""
-        session = self._session(call)
-        turns = [render.turn(exchange, at) for at in range(len(session.exchanges)) if (exchange := session.turn(at))]
-        return self._said(session, turns), *self._shown(session)
-
-    def follow(self, call: dict[str, Any]) -> Iterator[Any]:
-        """The turn that is being answered, while it grows."""
-        session = self._session(call)
-        for at, exchange in session.follow():
-            yield self._said(session, [render.turn(exchange, at)])
-
-    def ask(self, call: dict[str, Any], question: str, language: str, evidence: float) -> Iterator[tuple[Any, ...]]:
-        """A new turn, or one in the place of another; the box is emptied when the question came from it."""
-        import gradio as gr
-
-        session, shown = self._session(call), [gr.skip()] * 3
-        before = session.article
-        try:
-            place = call.get("at")
-            asked = session.ask(
-                call.get("question", question),
-                language=None if language == "auto" else language,
-                evidence=int(evidence),
-                at=place if isinstance(place, int) else None,
-                keep=bool(call.get("keep")),
-            )
-        except SanadError as exc:
-            yield self._said(session, notice=str(exc)), gr.skip(), *shown
-            return
-        if session.article != before:
-            shown = list(self._shown(session))
-        box: Any = gr.skip() if "question" in call else ""
-        for at, exchange in session.follow(asked):
-            yield self._said(session, [render.turn(exchange, at)]), box, *shown
-            box, shown = gr.skip(), [gr.skip()] * 3
-
-    def stop(self, call: dict[str, Any]) -> None:
-        self._session(call).stop()
-
-    def clear(self, call: dict[str, Any]) -> Any:
-        session = self._session(call)
-        session.clear()
-        return self._said(session)
-
-    def show(self, call: dict[str, Any], key: str) -> tuple[Any, ...]:
-        """Another article."""
-        return self._changed(call, lambda session: session.show(key))
-
-    def add_file(self, call: dict[str, Any], path: str) -> Iterator[tuple[Any, ...]]:
-        """An uploaded file as an article of the tab's own; the file is deleted as soon as it is read."""
-        import gradio as gr
-
-        file = Path(path)
-        yield *[gr.skip()] * 5, None, render.loading((f"reading {file.name}", 0, 0))
-        added = self._added(call, lambda session: session.add(Article.from_bytes(_taken(file), file.name)))
-        yield *added, None, ""
-
-    def add_text(self, call: dict[str, Any], text: str) -> tuple[Any, ...]:
-        """A pasted text as an article of the tab's own."""
-        shown = self._added(call, lambda session: session.add(Article.from_text(text.encode("utf-8", "replace").decode())))
-        return *shown, text if shown[0]["notice"] else ""
-
-    def loading(self, call: dict[str, Any] | None = None) -> Iterator[str]:
-        """How far the tab's article is opened, until it is; without a call, the first one."""
-        article = self._session(call).article if call else self.library.articles[0]
-        seen: Any = self
-        while (step := self.library.opening(article)) is not seen:
-            yield render.loading(step)
-            seen = step
-            while isinstance(step, tuple) and self.library.opening(article) is step:
-                time.sleep(2 * BEAT)
-
-    def translate(self, call: dict[str, Any]) -> dict[str, str]:
-        """A machine translation of a cited sentence, into the language of its answer."""
-
-        def translation() -> dict[str, str]:
-            exchange = self._session(call).exchanges[int(call["turn"])]
-            sentence = next(c.sentence for c in exchange.answer.citations if c.number == call["number"])
-            return {"text": self.library.chat(exchange.article).translate(sentence, exchange.answer.language)}
-
-        return _or_error(translation)
-
-    def export(self, call: dict[str, Any]) -> dict[str, str]:
-        """The conversation about the article on show, as a file of the kind asked for: its name, type and text."""
-        return _or_error(lambda: _file(self.library, self._session(call), str(call["kind"])))
-
-    def _session(self, call: dict[str, Any]) -> Session:
-        return self.sessions.get(call.get("token"))
-
-    def _changed(self, call: dict[str, Any], change: Callable[[Session], None]) -> tuple[Any, ...]:
-        session, notice = self._session(call), ""
-        try:
-            change(session)
-        except SanadError as exc:
-            notice = str(exc)
-        return self._said(session, notice=notice), *self._shown(session)
-
-    def _added(self, call: dict[str, Any], add: Callable[[Session], None]) -> tuple[Any, ...]:
-        """The session with one more article; what takes articles is closed again, unless there was an error."""
-        import gradio as gr
-
-        shown = self._changed(call, add)
-        return *shown, gr.Accordion(open=bool(shown[0]["notice"]))
-
-    def _said(self, session: Session, turns: Sequence[str] = (), notice: str = "") -> dict[str, Any]:
-        # Numbered: a component takes no notice of a value that it already has.
-        return {"turns": list(turns), "count": len(session.exchanges), "notice": notice, "beat": next(self._beats)}
-
-    def _shown(self, session: Session) -> tuple[Any, ...]:
-        import gradio as gr
-
-        listed = dict.fromkeys((*session.articles, session.article))
-        return (
-            render.article(session.article),
-            render.about(session.article),
-            gr.Dropdown(choices=[(one.title, one.hash) for one in listed], value=session.article.hash),
-        )
-
-
 def launch(library: Library, host: str = "127.0.0.1", port: int = 7860, *, mcp: bool = False, wait: bool = True) -> gr.Blocks:
     """Serve the page while the models are loaded, until it is interrupted; without `wait`, comes back with the running page.
 
@@ -248,38 +97,6 @@ def launch(library: Library, host: str = "127.0.0.1", port: int = 7860, *, mcp: 
     return blocks
 
 
-class Guard:
-    """ASGI middleware: the page may load and send nothing elsewhere, names no other host, and serves no file."""
-
-    HIDDEN = re.compile("/gradio_api/(file|proxy|stream)[=/]")
-    ELSEWHERE = re.compile(rb'\s*<meta\s+(?:property|name)="(?:og|twitter):[^>]*>|https://github\.com/gradio-app/[^"]*')
-
-    def __init__(self, app: Any) -> None:
-        self.app = app
-
-    async def __call__(self, scope: Scope, receive: Any, send: Send) -> None:
-        if scope["type"] != "http":
-            return await self.app(scope, receive, send)
-        if self.HIDDEN.match(scope["path"]):
-            scope = {**scope, "path": "/404", "raw_path": b"/404"}
-        index, start = scope["path"] == "/", dict[str, Any]()
-
-        async def guarded(message: Scope) -> None:
-            if message["type"] == "http.response.start":
-                start.update(message, headers=[*message["headers"], *HEADERS])
-                if not index:
-                    await send(start)
-            elif index:
-                body = self.ELSEWHERE.sub(b"", message["body"])
-                headers = [(name, value) for name, value in start["headers"] if name != b"content-length"]
-                await send({**start, "headers": [*headers, (b"content-length", str(len(body)).encode())]})
-                await send({**message, "body": body})
-            else:
-                await send(message)
-
-        await self.app(scope, receive, guarded)
-
-
 def build_app(library: Library) -> gr.Blocks:
     """The page as Gradio blocks; nothing heavy is loaded for it. `launch` adds its look and its guard."""
     os.environ |= {"GRADIO_ANALYTICS_ENABLED": "False", "GRADIO_TEMP_DIR": _folder()}
@@ -295,7 +112,7 @@ def build_app(library: Library) -> gr.Blocks:
                 _talk(page, parts)
             with gr.Column(elem_id="beside", scale=5, min_width=320):
                 _beside(library, parts)
-        for endpoint in _api(library):  # before the events, so that these names are theirs
+        for endpoint in endpoints(library):  # before the events, so that these names are theirs
             gr.api(endpoint, concurrency_limit=None)
         blocks.load(page.loading, None, parts.loading, **QUIET)
         _wire(page, parts)
@@ -402,110 +219,6 @@ def _html(value: str, name: str, script: str | None = None) -> gr.HTML:
     import gradio as gr
 
     return gr.HTML(value, elem_id=name, js_on_load=script, apply_default_css=False)
-
-
-def _api(library: Library) -> list[Callable[..., Any]]:
-    """The public endpoints, tools of an MCP server too: about the articles served to everyone."""
-
-    def ask(question: str, article: str = "", language: str = "") -> dict:
-        """Answer a question about an article, with the sentences the answer rests on.
-
-        Parameters:
-            question: The question, in any language.
-            article: The hash of the article, or a beginning of it that no other has; the first article without.
-            language: ISO 639-1 code of the answer's language; the question's without.
-
-        Returns:
-            The answer: its text with markers [n], whether the article answers, confidence, claims, citations with their
-            quotes and character positions, and the sentences retrieved.
-        """
-        return _answered(lambda: library.chat(library.find(article)).ask(question, language=language or None).to_dict())
-
-    def search(question: str, article: str = "") -> list[dict]:
-        """Find the sentences of an article nearest to a question, best first, without writing an answer.
-
-        Parameters:
-            question: The question, in any language.
-            article: The hash of the article, or a beginning of it that no other has; the first article without.
-
-        Returns:
-            Sentences with their text, character positions, score and rank.
-        """
-
-        def found() -> list[dict]:
-            if not question.strip():
-                raise QuestionError("The question is empty. Ask something about the article.")
-            chat = library.chat(library.find(article))
-            hits = chat.retriever.search(question, library.config.hits)
-            return [{**asdict(hit), "text": chat.article.text[hit.start : hit.end]} for hit in hits]
-
-        return _answered(found)
-
-    def articles() -> list[dict]:
-        """List the articles that can be asked: title, author, language, hash, number of sentences and of characters."""
-        return [
-            {
-                "title": one.title,
-                "author": one.author,
-                "language": one.language,
-                "hash": one.hash,
-                "sentences": len(one.sentences),
-                "characters": len(one.text),
-            }
-            for one in library.articles
-        ]
-
-    return [ask, search, articles]
-
-
-def _taken(file: Path) -> bytes:
-    """What an uploaded file holds; it is deleted."""
-    try:
-        return file.read_bytes()
-    except OSError as exc:
-        raise ArticleError(f"{file.name} did not arrive whole. Add it again.") from exc
-    finally:
-        with suppress(OSError):
-            file.unlink(missing_ok=True)
-            file.parent.rmdir()
-
-
-def _answered(answer: Callable[[], Any]) -> Any:
-    """An error of ours as one that Gradio's clients are told."""
-    import gradio as gr
-
-    try:
-        return answer()
-    except SanadError as exc:
-        raise gr.Error(str(exc), print_exception=False) from exc
-
-
-def _or_error(answer: Callable[[], dict[str, str]]) -> dict[str, str]:
-    try:
-        return answer()
-    except SanadError as exc:
-        return {"error": str(exc)}
-
-
-def _file(library: Library, session: Session, kind: str) -> dict[str, str]:
-    from rag import export
-
-    turns = [e for e in session.exchanges if e.state in ("done", "stopped") and e.article.hash == session.article.hash]
-    if not turns:
-        raise SanadError("There is no answer about this article yet. Ask something, then export it.")
-    chat = library.chat(session.article)
-    conversation = export.Conversation(
-        article=session.article,
-        answers=tuple(e.answer for e in turns),
-        asked=tuple(e.asked for e in turns),
-        model=library.config.model,
-        model_hash=chat.model.fingerprint,
-        encoder=library.config.encoder,
-        encoder_hash=chat.encoder.fingerprint,
-        made=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-    )
-    write = {"md": export.to_markdown, "json": export.to_json, "html": export.to_html}[kind]
-    return {"name": f"sanad-{session.article.hash[:8]}.{kind}", "type": EXPORTS[kind], "text": write(conversation)}
 
 
 def _theme() -> Any:

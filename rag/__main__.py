@@ -267,12 +267,12 @@ def _show(answer: Answer, asked: str) -> None:
     if answer.question != asked.strip():
         out.print(escape(f"understood as: {answer.question}"), style="dim")
     out.print(escape(answer.text), style="bold")
-    if any(claim.weak for claim in answer.claims):
+    if answer.weak:
         out.print("Weakly supported: compare it with the sentences below.", style="yellow")
     out.print(f"confidence {answer.confidence:.2f}", style="dim")
     for citation in answer.citations:
         out.print(escape(f"[{citation.number}] {citation.quote}"))
-        out.print(f"    characters {citation.start}–{citation.end}, support {citation.support:.2f}", style="dim")
+        out.print(f"    {citation.where}, support {citation.support:.2f}", style="dim")
 
 
 if __name__ == "__main__":

@@ -67,7 +67,7 @@ class Chat:
         """Growing answers; the last is the answer. `language` fixes its language, else it is the question's."""
         began, config, model = time.perf_counter(), self.config, self.model
         clock = Stopwatch(began)
-        question = self._standalone(_checked(question), history)
+        question = self._standalone(checked(question), history)
         code = language or detect_language(question)
         answer = Answer(question, language=code, stage="searching")
         yield answer
@@ -177,15 +177,16 @@ def ask(question: str, *, article: Article | str | Path | None = None, language:
     return _shared(article).ask(question, language=language)
 
 
-@lru_cache(maxsize=8)
-def _shared(article: Article | str | Path | None) -> Chat:
-    return Chat.open(article)
-
-
-def _checked(question: str) -> str:
+def checked(question: str) -> str:
+    """The question without the space around it. Raises QuestionError when nothing is left of it, or too much."""
     question = question.strip()
     if not question:
         raise QuestionError("The question is empty. Ask something about the article.")
     if len(question) > MAX_QUESTION:
         raise QuestionError(f"The question has {len(question):,} characters; at most {MAX_QUESTION:,} are read. Shorten it.")
     return question
+
+
+@lru_cache(maxsize=8)
+def _shared(article: Article | str | Path | None) -> Chat:
+    return Chat.open(article)

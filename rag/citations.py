@@ -3,9 +3,10 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterator
 
 from rag.article import Article
-from rag.datatypes import Citation, Claim
+from rag.datatypes import Answer, Citation, Claim
 from rag.evidence import Evidence
 
 NUMBER = re.compile(r"\d+(?:[.,٫٬]\d+)*")
@@ -27,6 +28,18 @@ def cite(article: Article, evidence: Evidence, text: str) -> tuple[str, tuple[Cl
     support = round(agreed * evidence.support, 4)
     claim = Claim(words, tuple(c.number for c in citations), support)
     return f"{words} {''.join(f'[{c.number}]' for c in citations)}", (claim,), citations
+
+
+def segments(answer: Answer) -> Iterator[tuple[str, Citation | None]]:
+    """The answer's text in pieces, each with its citation where it is the marker of one.
+
+    >>> one = Citation(1, 0, 4, "One.", 0.8, 0)
+    >>> [(text, cited and cited.number) for text, cited in segments(Answer("?", "Moscow [2] [1]", citations=(one,)))]
+    [('Moscow [2] ', None), ('[1]', 1), ('', None)]
+    """
+    cited = {f"[{citation.number}]": citation for citation in answer.citations}
+    pieces = re.split("|".join(map(re.escape, cited)).join("()"), answer.text) if cited else [answer.text]
+    return ((piece, cited.get(piece)) for piece in pieces)
 
 
 def numbers_stand(claim: str, source: str) -> bool:

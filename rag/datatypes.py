@@ -59,6 +59,14 @@ class Citation:
     sentence: int
     page: int | None = None
 
+    @property
+    def where(self) -> str:
+        """
+        >>> Citation(1, 0, 4, "One.", 0.8, 0, 3).where
+        'characters 0–4, page 3'
+        """
+        return f"characters {self.start}–{self.end}" + (f", page {self.page}" if self.page else "")
+
 
 @dataclass(frozen=True, slots=True)
 class Claim:
@@ -118,6 +126,11 @@ class Answer:
     hits: tuple[Hit, ...] = ()
     timings: Timings = field(default_factory=Timings)
     stage: Stage = "done"
+
+    @property
+    def weak(self) -> bool:
+        """Whether one of the claims is weakly supported: said beside the answer."""
+        return any(claim.weak for claim in self.claims)
 
     def to_dict(self) -> dict[str, Any]:
         """The answer as plain lists, dicts, strings and numbers, ready for JSON."""

@@ -10,6 +10,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from rag.article import Article, detect_language, direction
+from rag.citations import segments
 from rag.datatypes import Answer, Citation
 
 if TYPE_CHECKING:
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
 
 SCHEMA = 1
 """Of the JSON: counted up when a field goes or changes what it means, not when one is added."""
-MARKER = re.compile(r"\[(\d+)\]")
 UNSHOWN = re.compile(r"[\0-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 """What no file of text can hold or no program shows: controls but tab and line ends, halves of characters."""
 
@@ -91,7 +91,7 @@ def to_html(c: Conversation) -> str:
         notes=_notes,
         scores=_scores,
         where=_where,
-        segments=_segments,
+        segments=segments,
         provenance=_provenance(c),
         offsets=OFFSETS,
     )
@@ -107,7 +107,7 @@ def _notes(answer: Answer) -> Iterator[str]:
         yield NEVER
     elif not answer.answered:
         yield ABSTAINED
-    if any(claim.weak for claim in answer.claims):
+    if answer.weak:
         yield WEAK
 
 
@@ -125,8 +125,7 @@ def _where(citation: Citation) -> str:
     >>> _where(Citation(1, 0, 4, "One.", 0.8, 0, 3))
     'characters 0–4, page 3, support 0.80'
     """
-    page = [f"page {citation.page}"] if citation.page else []
-    return ", ".join([f"characters {citation.start}–{citation.end}", *page, f"support {citation.support:.2f}"])
+    return f"{citation.where}, support {citation.support:.2f}"
 
 
 def _provenance(c: Conversation) -> list[tuple[str, str]]:
@@ -147,22 +146,6 @@ def _provenance(c: Conversation) -> list[tuple[str, str]]:
 
 def _shown(text: str) -> str:
     return UNSHOWN.sub("\ufffd", text)
-
-
-def _segments(answer: Answer) -> Iterator[tuple[str, int | None]]:
-    """The answer's text in pieces, each with its number where it is the marker of a citation.
-
-    >>> list(_segments(Answer("?", "Moscow [2] [1]", citations=(Citation(1, 0, 4, "One.", 0.8, 0),))))
-    [('Moscow [2] ', None), ('[1]', 1), ('', None)]
-    """
-    cited = {citation.number for citation in answer.citations}
-    at = 0
-    for marker in MARKER.finditer(answer.text):
-        if len(marker[1]) < 4 and int(marker[1]) in cited:
-            yield answer.text[at : marker.start()], None
-            yield marker[0], int(marker[1])
-            at = marker.end()
-    yield answer.text[at:], None
 
 
 def _inline(text: str) -> str:
@@ -253,8 +236,8 @@ dd { margin: 0 }
 <p {{ tongued(detect(answer.question)) }}>{{ answer.question }}</p>
 {% endif %}
 <p class="answer" {{ tongued(answer.language) }}>
-{%- for text, number in segments(answer) %}
-{%- if number %}<bdi><a href="#quote-{{ turn }}-{{ number }}">{{ text }}</a></bdi>{% else %}{{ text }}{% endif %}
+{%- for text, cited in segments(answer) %}
+{%- if cited %}<bdi><a href="#quote-{{ turn }}-{{ cited.number }}">{{ text }}</a></bdi>{% else %}{{ text }}{% endif %}
 {%- endfor %}</p>
 {% for note in notes(answer) %}
 <p class="{{ 'weak' if answer.answered else 'none' }}">{{ note }}</p>

@@ -63,11 +63,6 @@ class Library:
             return None
         return opening.exception() if opening.done() else opening.step
 
-    @property
-    def loading(self) -> Step | BaseException | None:
-        """How far `warm` has come, the error that ended it, or None when all is ready."""
-        return self.opening(self.articles[0])
-
     def find(self, prefix: str = "") -> Article:
         """The article served whose hash begins so, the first one for "". Raises ArticleError unless it is one."""
         found = [article for article in self.articles if article.hash.startswith(prefix)]

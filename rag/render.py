@@ -3,13 +3,13 @@ from __future__ import annotations
 
 import html
 import json
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from importlib import resources
 from typing import Any
 
 from rag.article import Article, detect_language, direction
+from rag.citations import segments
 from rag.datatypes import Answer, Citation, Hit, Omission, Sentence
 from rag.library import Step
 from rag.sessions import Exchange
@@ -22,7 +22,6 @@ LANGUAGES = {
 }  # fmt: skip
 NEAREST = 3
 """Sentences shown at once where the article does not answer; the others are folded away."""
-MARKER = re.compile(r"(\[\d+\])")
 
 
 def escape(text: str) -> str:
@@ -123,8 +122,7 @@ def facts(named: Mapping[str, str]) -> str:
 
 def quotation(article: Article, citation: Citation) -> str:
     """A citation as plain text to be pasted: the quote, and below it where it stands."""
-    where = f"characters {citation.start}–{citation.end}" + (f", page {citation.page}" if citation.page else "")
-    return f"“{citation.quote}”\n— " + ", ".join(part for part in (article.author, article.title, where) if part)
+    return f"“{citation.quote}”\n— " + ", ".join(part for part in (article.author, article.title, citation.where) if part)
 
 
 def labels(language: str) -> dict[str, Any]:
@@ -156,7 +154,7 @@ def _answer(exchange: Exchange, say: dict[str, Any], language: str) -> str:
         said = f'{say[state]} <bdi dir="auto">{escape(exchange.note)}</bdi>' if exchange.note else say[state]
         waits = _step(exchange.waits) if exchange.waits else ""
         parts.append(f'<p class="state" role="status" {tongue(language)}>{waits or said}</p>')
-    if any(claim.weak for claim in answer.claims):
+    if answer.weak:
         parts.append(f'<p class="weak" {tongue(language)}>{say["weak"]}</p>')
     if done:
         odds = say["odds"][sum(answer.confidence >= bound for bound in (0.1, 0.4, 0.6, 0.9))]
@@ -168,14 +166,13 @@ def _answer(exchange: Exchange, say: dict[str, Any], language: str) -> str:
 
 def _words(answer: Answer) -> str:
     """The text, each marker of a citation a button. Isolated, a marker stays where it stands in either direction."""
-    cited = {f"[{c.number}]": c for c in answer.citations}
     say = labels(answer.language)
     return "".join(
-        f'<bdi><button class="cite" data-number="{cited[part].number}" data-sentence="{cited[part].sentence}" '
-        f'aria-label="{say["source"]} {cited[part].number}">{cited[part].number}</button></bdi>'
-        if part in cited
+        f'<bdi><button class="cite" data-number="{cited.number}" data-sentence="{cited.sentence}" '
+        f'aria-label="{say["source"]} {cited.number}">{cited.number}</button></bdi>'
+        if cited
         else escape(part)
-        for part in MARKER.split(answer.text)
+        for part, cited in segments(answer)
     )
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from rag.article import Article, detect_language
+from rag.chat import checked
 from rag.datatypes import Answer, Turn
 from rag.errors import ArticleError, QuestionError, SanadError
 from rag.library import Library, Step
@@ -89,11 +90,9 @@ class Session:
         """Begin to answer a question to the article on show; comes back with the number of its turn.
 
         `at` puts it in the place of an earlier turn, about that turn's article; the later turns go unless `keep`.
-        Raises QuestionError for an empty question, and while another one is being answered.
+        Raises QuestionError for an empty or too long question, and while another one is being answered.
         """
-        question = question.encode("utf-8", "replace").decode().strip()
-        if not question:
-            raise QuestionError("The question is empty. Ask something about the article.")
+        question = checked(question.encode("utf-8", "replace").decode())
         with self._lock:
             if self._running:
                 raise QuestionError("Another question is being answered. Wait for it, or stop it.")

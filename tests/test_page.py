@@ -104,13 +104,13 @@ def test_warming_tells_how_far_it_is_until_all_is_ready():
         return opener()(article, config=config)
 
     shelf = library(open_chat=slow)
-    assert shelf.loading is None
+    assert shelf.opening(HARBOUR) is None
     shelf.warm()
     assert reached.wait(30)
-    assert shelf.loading == ("reading the article", 3, 12) and shelf.opening(ORCHARD) is None
+    assert shelf.opening(HARBOUR) == ("reading the article", 3, 12) and shelf.opening(ORCHARD) is None
     go.set()
     assert shelf.chat(HARBOUR).article == HARBOUR
-    assert shelf.loading is None
+    assert shelf.opening(HARBOUR) is None
 
 
 def test_an_error_while_opening_is_told_and_the_next_who_asks_tries_again():
@@ -125,9 +125,9 @@ def test_an_error_while_opening_is_told_and_the_next_who_asks_tries_again():
     shelf = library(open_chat=opens)
     with pytest.raises(ModelError, match="no model file x"):
         shelf.chat(HARBOUR)
-    assert isinstance(shelf.loading, ModelError)
+    assert isinstance(shelf.opening(HARBOUR), ModelError)
     assert shelf.chat(HARBOUR).article == HARBOUR
-    assert shelf.loading is None and len(tries) == 2
+    assert shelf.opening(HARBOUR) is None and len(tries) == 2
 
 
 def test_an_article_is_found_by_a_beginning_of_its_hash_that_no_other_has():
