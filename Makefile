@@ -4,14 +4,30 @@ SUDO = $(shell test "$$(id -u)" = 0 || echo sudo -n)
 FOLDER ?= build/screenshots
 Q ?= Why did Moscow refuse US base access?
 
-.PHONY: install browser serve ask test screenshots clean-weights
+.PHONY: install browser serve ask test soak screenshots lock audit clean-weights
 
 install: .venv/.installed
 
-.venv/.installed: pyproject.toml
+.venv/.installed: pyproject.toml requirements.lock
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --progress-bar off -c requirements.lock -e ".[weights,dev]"
+	touch $@
+
+# After a change of pyproject.toml: install what it asks for now, and write down what came.
+lock:
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --progress-bar off -e ".[weights,dev]"
-	touch $@
+	mkdir -p build
+	$(BIN)/python -m tests.lock > build/requirements.lock
+	mv build/requirements.lock requirements.lock
+	touch .venv/.installed
+
+# Known weaknesses of what is locked, with pip-audit in an environment of its own. It asks a database on the network; strict:
+# what the database does not know, or no database, is an error and not a clean record.
+audit:
+	$(PYTHON) -m venv build/audit
+	build/audit/bin/pip install --quiet --progress-bar off pip-audit
+	build/audit/bin/pip-audit --strict --disable-pip --no-deps --requirement requirements.lock
 
 browser: install
 	@$(BIN)/python -m tests.browser \
@@ -26,6 +42,9 @@ ask: install
 
 test: browser
 	$(BIN)/python -m pytest
+
+soak: browser
+	$(BIN)/python -m pytest -m soak
 
 screenshots: browser
 	$(BIN)/python -m tests.screenshots $(FOLDER)

@@ -8,19 +8,28 @@ from __future__ import annotations
 
 import atexit
 import os
+import secrets
 import shutil
+import signal
 import socket
 import sys
 import tempfile
+import time
 from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
 from functools import cache
+from hashlib import sha256
 from importlib import resources, util
+from pathlib import Path
+from threading import Event
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from rag import Article, SanadError, render
 from rag.api import endpoints
-from rag.guard import Guard
+from rag.guard import Access, Guard
+from rag.log import one_line
 from rag.page import EXPORTS, Page
 
 if TYPE_CHECKING:
@@ -36,6 +45,7 @@ EXAMPLES = [
 ]
 SUFFIXES = [".txt", ".md", ".html", ".pdf", ".docx"]
 UPLOAD = "21mb"
+MCP = 'Run: pip install "sanad-rag[mcp]"'
 QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "concurrency_limit": None}
 HEAD = """
 <header><h1>Sanad <span lang="ar">سند</span></h1>
@@ -52,28 +62,47 @@ is not answered.</p>
 EDITING = """
 <p id="editing" hidden>Sending replaces this question and the turns after it. <button data-act="keep">Leave it</button></p>
 """
-def launch(library: Library, host: str = "127.0.0.1", port: int = 7860, *, mcp: bool = False, wait: bool = True) -> gr.Blocks:
-    """Serve the page while the models are loaded, until it is interrupted; without `wait`, comes back with the running page.
 
-    Port 0 is a free one. With `mcp` the endpoints are tools of a Model Context Protocol server as well.
-    Raises SanadError when the port is taken, or the package mcp is missing or another one than Gradio works with.
+
+def launch(
+    library: Library, access: Access | None = None, port: int = 7860, *, mcp: bool = False, wait: bool = True
+) -> gr.Blocks:
+    """Serve the page while the models are loaded, to those whom `access` admits: without, to this machine alone.
+
+    It ends, and the program with it, when it is interrupted (SIGINT, or SystemExit as the command line makes of SIGTERM);
+    without `wait`, comes back with the running page. Port 0 is a free one. With `mcp` the endpoints are tools of a Model
+    Context Protocol server as well. Raises SanadError when the port is taken, or the package mcp is missing or another
+    one than Gradio works with.
     """
+    access = access or Access()
     if mcp and not util.find_spec("mcp"):
-        raise SanadError("--mcp needs the package mcp, which is not installed. Run: pip install 'mcp<2'")
-    blocks = build_app(library)
+        raise SanadError(f"--mcp needs the package mcp, which is not installed. {MCP}")
+    blocks, warming = build_app(library), Event()
     from starlette.middleware import Middleware
     from starlette.middleware.trustedhost import TrustedHostMiddleware
 
+    def health() -> dict[str, Any]:
+        step = library.opening(library.articles[0])
+        if isinstance(step, BaseException):
+            return {"status": "failed"}
+        return {"status": "loading", "step": step and step[0]} if step or not warming.is_set() else {"status": "ok"}
+
     # A web page elsewhere could have its own name lead here; this machine is asked for by these.
-    hosts = ["127.0.0.1", "localhost"] if host in ("127.0.0.1", "localhost") else ["*"]
+    address = f"[{access.host}]" if ":" in access.host else access.host
+    hosts = ["127.0.0.1", "localhost", address] if access.local else ["*"]
+    secret = secrets.token_urlsafe() if access.logins and mcp else ""
+    if secret:
+        access = replace(access, logins=(*access.logins, sha256(f"mcp:{secret}".encode()).digest()))
+    guard = Middleware(Guard, access=access, health=health, uploads=Path(_folder()))
     try:
         blocks.launch(
-            server_name=host,
-            server_port=port or _free(host),
+            server_name=address,
+            server_port=port or _free(access.host),
             share=False,
             ssr_mode=False,
+            num_workers=0,  # whatever the environment says: other processes would not have the guard
             mcp_server=mcp,
-            app_kwargs={"middleware": [Middleware(TrustedHostMiddleware, allowed_hosts=hosts), Middleware(Guard)]},
+            app_kwargs={"middleware": [guard, Middleware(TrustedHostMiddleware, allowed_hosts=hosts)]},
             favicon_path=str(resources.files("rag").joinpath("data/icon.svg")),
             theme=_theme(),
             css=_data("page.css"),
@@ -81,27 +110,48 @@ def launch(library: Library, host: str = "127.0.0.1", port: int = 7860, *, mcp: 
             run_history=False,
             enable_monitoring=False,
             max_file_size=UPLOAD,
-            show_error=True,
+            show_error=False,  # but for what is raised for users to read
             quiet=True,
             prevent_thread_lock=True,
         )
     except OSError as exc:
-        raise SanadError(f"Can't serve on {host}, port {port}: {exc}. Give another one with --port.") from exc
+        raise SanadError(f"Can't serve on {access.host}, port {port}: {exc}. Give another one with --port.") from exc
     if mcp and blocks.mcp_error:
         blocks.close()
-        raise SanadError(f"{blocks.mcp_error}. Run: pip install 'mcp<2'")
+        raise SanadError(f"{blocks.mcp_error}. {MCP}")
+    if secret and blocks.mcp_server_obj:  # the MCP server asks the page, as one of its users
+        blocks.mcp_server_obj._local_url = str(blocks.local_url).replace("//", f"//mcp:{secret}@", 1)
     library.warm()  # not before: what it imports would hold up the page
+    warming.set()
     if wait:
-        print(f"Sanad is at {blocks.local_url} (Ctrl-C ends it)", flush=True)
-        blocks.block_thread()
+        titles = ", ".join(article.title for article in library.articles)
+        print(one_line(f"Sanad is at {blocks.local_url} for {access} (Ctrl-C ends it): {titles}"), flush=True)
+        _serve(blocks)
     return blocks
+
+
+def _serve(blocks: gr.Blocks) -> NoReturn:
+    """Serve until interrupted, then end: the port is free, the uploads are gone, the exit code is 0."""
+    with suppress(KeyboardInterrupt, SystemExit):
+        while blocks.is_running:
+            time.sleep(0.2)
+    for sign in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(sign, signal.SIG_IGN)
+    blocks.close(verbose=False)
+    shutil.rmtree(_folder(), ignore_errors=True)
+    sys.stdout.flush()
+    # Not by the interpreter's own end: torch aborts when a thread of it, with an answer or a model on the way, outlives that.
+    os._exit(0)
 
 
 def build_app(library: Library) -> gr.Blocks:
     """The page as Gradio blocks; nothing heavy is loaded for it. `launch` adds its look and its guard."""
     os.environ |= {"GRADIO_ANALYTICS_ENABLED": "False", "GRADIO_TEMP_DIR": _folder()}
     import gradio as gr
+    from gradio import processing_utils
 
+    # Gradio would fetch what an address in place of an uploaded file names.
+    processing_utils.async_ssrf_protected_download = _refused
     page, parts = Page(library), SimpleNamespace()
     with gr.Blocks(title="Sanad", analytics_enabled=False, fill_width=True, delete_cache=(600, 600)) as blocks:
         parts.call = gr.JSON(visible=False)
@@ -162,7 +212,9 @@ def _settings(library: Library, parts: SimpleNamespace) -> None:
     languages = [("Automatic: the question's", "auto"), *((f"{name} ({code})", code) for code, name in render.LANGUAGES.items())]
     with gr.Accordion("Settings", open=False, elem_id="settings"):
         parts.language = gr.Dropdown(languages, value="auto", label="Language of the answer", elem_id="language")
-        parts.evidence = gr.Slider(1, 5, value=config.evidence, step=1, label="Sentences to cite, at most", elem_id="evidence")
+        parts.evidence = gr.Slider(
+            1, config.candidates, value=config.evidence, step=1, label="Sentences to cite, at most", elem_id="evidence"
+        )
         _html(render.facts({"Model": config.model, "Encoder": config.encoder, "Threads": str(config.threads)}), "machine")
 
 
@@ -241,8 +293,12 @@ def _folder() -> str:
     return folder
 
 
+async def _refused(url: str, cache_dir: str) -> str:
+    raise SanadError("A file is uploaded, not named by an address.")
+
+
 def _free(host: str) -> int:
-    with socket.socket() as taken:
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as taken:
         taken.bind((host, 0))
         return int(taken.getsockname()[1])
 

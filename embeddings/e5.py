@@ -9,14 +9,10 @@ from __future__ import annotations
 import json
 import struct
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from embeddings.errors import WeightsError
-
-if TYPE_CHECKING:
-    import torch
 
 BLOCK = np.dtype([("scale", "<f2"), ("nibbles", "u1", 16)])
 LAYER = {
@@ -79,8 +75,9 @@ def read(path: Path) -> tuple[dict[str, int | float], dict[str, np.ndarray]]:
 
 
 def save_folder(weights: Path, tokenizer: Path, folder: Path) -> None:
-    """Write a folder that `SentenceTransformer(folder)` loads: BERT, mean pooling, unit length."""
-    from safetensors.torch import save_file
+    """Write a folder that `SentenceTransformer(folder)` loads: BERT, mean pooling, unit length. Raises OSError."""
+    from safetensors import SafetensorError
+    from safetensors.numpy import save_file
 
     sizes, tensors = read(weights)
     config = {
@@ -102,7 +99,12 @@ def save_folder(weights: Path, tokenizer: Path, folder: Path) -> None:
     special = {"bos_token": "<s>", "cls_token": "<s>", "eos_token": "</s>", "sep_token": "</s>"}
     special |= {"pad_token": "<pad>", "unk_token": "<unk>", "mask_token": "<mask>"}
     tokenizing = {"tokenizer_class": "PreTrainedTokenizerFast", "model_max_length": sizes["positions"], **special}
-    save_file(_state(tensors, int(sizes["hidden"])), folder / "model.safetensors", {"format": "pt"})
+    model = folder / "model.safetensors"
+    try:
+        save_file(_state(tensors, int(sizes["hidden"])), model, {"format": "pt"})
+    except SafetensorError as exc:  # a full disk, as it says it
+        raise OSError(str(exc)) from exc
+    model.chmod(0o644)  # as the others: who may read the folder may use it
     (folder / "tokenizer.json").write_bytes(tokenizer.read_bytes())
     for name, content in {
         "config.json": config,
@@ -122,9 +124,7 @@ def _rows(name: str, sizes: dict[str, int | float]) -> int:
     return int(sizes["feed_forward"] if name.endswith("fi.w") else sizes["hidden"])
 
 
-def _state(tensors: dict[str, np.ndarray], hidden: int) -> dict[str, torch.Tensor]:
-    import torch
-
+def _state(tensors: dict[str, np.ndarray], hidden: int) -> dict[str, np.ndarray]:
     kinds = {"w": "weight", "b": "bias"}
     state = {}
     for name, array in tensors.items():
@@ -136,5 +136,5 @@ def _state(tensors: dict[str, np.ndarray], hidden: int) -> dict[str, torch.Tenso
         else:
             table = {"word": "word", "pos": "position", "type": "token_type"}[name.removeprefix("emb.")]
             key, array = f"embeddings.{table}_embeddings.weight", array.reshape(-1, hidden)
-        state[key] = torch.from_numpy(array.copy())
+        state[key] = np.ascontiguousarray(array)
     return state

@@ -6,9 +6,8 @@ E5 was trained with a prefix on every text, "query: " or "passage: " (Wang et al
 from __future__ import annotations
 
 import hashlib
+import json
 import os
-import shutil
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
@@ -16,12 +15,14 @@ from typing import Protocol
 import numpy as np
 
 from embeddings import e5
-from embeddings.errors import WeightsError
-from embeddings.files import writing
-from embeddings.weights import ENCODER, TOKENIZER, Progress, ensure
+from embeddings.errors import SanadError, WeightsError, enough_memory
+from embeddings.files import Progress, hashed, intact, log, mark, marked, sync, unfinished, whole, writing
+from embeddings.weights import ENCODER, TOKENIZER, ensure
 
 CHUNK = 128
 """Texts encoded between two words of progress."""
+RECIPE = "recipe.json"
+"""In the folder of the default encoder: the SHA-256 of each of its files."""
 
 
 class Encoder(Protocol):
@@ -56,8 +57,11 @@ class SentenceTransformerEncoder:
         dtype = torch.bfloat16 if _native_bfloat16() else torch.float32
         options = {"dtype": dtype} | ({"add_pooling_layer": False} if Path(model).is_dir() else {})
         try:
-            self._model = SentenceTransformer(str(model), device="cpu", model_kwargs=options)
-        except (OSError, ValueError, TypeError) as exc:
+            with enough_memory("the encoder"):
+                self._model = SentenceTransformer(str(model), device="cpu", model_kwargs=options)
+        except SanadError:
+            raise
+        except Exception as exc:  # those of torch, safetensors and tokenizers share no root
             raise WeightsError(
                 f"sentence-transformers can't load {model}: {exc}. --encoder takes a folder, a hub name, or default."
             ) from exc
@@ -81,40 +85,63 @@ class SentenceTransformerEncoder:
     def _encode(self, texts: Sequence[str]) -> np.ndarray:
         # A lone surrogate has no UTF-8 form; the tokenizer takes none.
         clean = [text.encode("utf-8", "replace").decode() for text in texts]
-        vectors = self._model.encode(clean, show_progress_bar=False, normalize_embeddings=True)
+        with enough_memory("encoding the article"):
+            vectors = self._model.encode(clean, show_progress_bar=False, normalize_embeddings=True)
         return np.asarray(vectors, np.float32)
 
 
+@enough_memory("preparing the encoder")
 def default_folder(cache: Path, progress: Progress | None = None) -> Path:
-    """The default encoder as a folder that sentence-transformers loads; made once, from pip's packages."""
-    from filelock import FileLock
-
-    folder = cache / "encoders" / f"multilingual-e5-small-{ENCODER.sha256[:12]}"
-    if folder.is_dir():
+    """The default encoder as a folder that sentence-transformers loads; made from pip's packages when it is not there or
+    not itself. Raises WeightsError as `ensure` does, SanadError when memory does not suffice.
+    """
+    folder = _folder(cache)
+    marker = folder.with_name(f"{folder.name}.json")
+    if intact(_hashes(folder), marker, progress):
         return folder
-    weights = cache / "weights"
-    source, tokenizer = ensure(ENCODER, weights, progress), ensure(TOKENIZER, weights, progress)
-    with writing(folder.parent, 500_000_000), FileLock(f"{folder}.lock"):
-        if folder.is_dir():
+    source, tokenizer = (ensure(weights, cache / "weights", progress) for weights in (ENCODER, TOKENIZER))
+    with writing(folder.parent, 500_000_000):
+        if marked(_hashes(folder), marker):  # by the process that was waited for
             return folder
+        if folder.exists():
+            log.warning("The encoder in %s is damaged, or from another version. It is made again.", folder)
         if progress:
             progress("preparing the encoder", 0, 1)
-        for stale in folder.parent.glob(".making-*"):
-            shutil.rmtree(stale)  # what an interrupted run left; we hold the lock
-        making = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".making-"))
-        try:
-            e5.save_folder(source, tokenizer, making)
-            for file in making.rglob("*"):
-                if file.is_file():
-                    with file.open("rb") as handle:
-                        os.fsync(handle.fileno())
-            making.rename(folder)
-        except BaseException:
-            shutil.rmtree(making, ignore_errors=True)
-            raise
+        making = unfinished(folder)
+        making.mkdir()
+        e5.save_folder(source, tokenizer, making)
+        files = [file for file in sorted(making.rglob("*")) if file.is_file()]
+        recipe = making / RECIPE
+        recipe.write_text(json.dumps({file.relative_to(making).as_posix(): hashed(file) for file in files}, indent=1), "utf-8")
+        for file in (*files, recipe):
+            with file.open("r+b") as handle:
+                os.fsync(handle.fileno())
+        sync(making)
+        if folder.exists():
+            folder.rename(unfinished(folder))
+        making.rename(folder)
+        sync(folder.parent)
+        mark(_hashes(folder), marker)
         if progress:
             progress("preparing the encoder", 1, 1)
     return folder
+
+
+def verify(cache: Path, progress: Progress | None = None) -> bool:
+    """Whether the default encoder's folder has the right hashes, its files read from their first bytes to their last."""
+    return whole(_hashes(_folder(cache)), progress)
+
+
+def _folder(cache: Path) -> Path:
+    return cache / "encoders" / f"multilingual-e5-small-{ENCODER.sha256[:12]}"
+
+
+def _hashes(folder: Path) -> dict[Path, str]:
+    """The SHA-256 that each file of the encoder had when it was made, by its recipe; none where that can't be read."""
+    try:
+        return {folder / name: sha256 for name, sha256 in json.loads((folder / RECIPE).read_text("utf-8")).items()}
+    except (OSError, ValueError, AttributeError):
+        return {}
 
 
 def _native_bfloat16() -> bool:

@@ -6,12 +6,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from embeddings.errors import enough_memory
 from embeddings.files import keep, kept
 
 if TYPE_CHECKING:
     import faiss
 
 VERSION = 1
+DISK = 1_000_000_000
+"""Bytes that kept indexes may take on disk; one of 30 sentences takes 46 KB with the default encoder."""
 
 
 class VectorIndex:
@@ -24,8 +27,9 @@ class VectorIndex:
     def build(cls, vectors: np.ndarray) -> VectorIndex:
         import faiss
 
-        index = faiss.IndexFlatIP(vectors.shape[1])
-        index.add(np.ascontiguousarray(vectors, np.float32))
+        with enough_memory("the index of the article"):
+            index = faiss.IndexFlatIP(vectors.shape[1])
+            index.add(np.ascontiguousarray(vectors, np.float32))
         return cls(index)
 
     def __len__(self) -> int:
@@ -37,10 +41,10 @@ class VectorIndex:
         return [(int(row), float(score)) for row, score in zip(rows[0], scores[0], strict=True)]
 
     def save(self, path: Path, recipe: dict[str, str]) -> None:
-        """Keep the index in a file with its recipe. Raises WeightsError when the disk is full or read-only."""
+        """Keep the index in a file with its recipe; on a disk that is full or only read, says that it could not."""
         import faiss
 
-        keep(path, faiss.serialize_index(self._index).tobytes(), recipe | {"version": VERSION})
+        keep(path, faiss.serialize_index(self._index).tobytes(), recipe | {"version": VERSION}, limit=DISK)
 
     @classmethod
     def load(cls, path: Path, recipe: dict[str, str]) -> VectorIndex | None:

@@ -6,24 +6,19 @@ are only read, never imported. `ensure` gives back the path of the whole file in
     ensure(CHAT) -> Path(".../sanad/weights/qwen2.5-coder-1.5b-instruct-q4_k_m.gguf")
 
 A file appears under its name only when all of it was written and its hash agreed. The hash is checked
-when a file is made; at later starts size and modification time stand in for it (a marker beside the
+when a file is made; at later starts size, inode and change time stand in for it (a marker beside the
 file holds them), and `verify` reads everything again.
 """
 from __future__ import annotations
 
 import hashlib
-import json
-from collections.abc import Callable
+from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
-from embeddings.errors import WeightsError
-from embeddings.files import replacing, writing
-
-CHUNK = 1 << 20
-Progress = Callable[[str, int, int], None]
-"""Called with (what is being done, bytes or items done, in all)."""
+from embeddings.errors import WeightsError, enough_memory
+from embeddings.files import CHUNK, Progress, intact, log, mark, marked, replacing, whole, writing
 
 
 @dataclass(frozen=True)
@@ -73,31 +68,29 @@ TOKENIZER = Weights(
 )
 
 
+@enough_memory("assembling the weights")
 def ensure(weights: Weights, folder: Path, progress: Progress | None = None) -> Path:
     """The path of the whole, checked file; made from its packages when it is not there or not itself.
 
     A second process that asks meanwhile waits for the first. Raises WeightsError when a package is
-    missing or has another version, when the bytes are not the expected ones, or when the disk is full.
+    missing or has another version, when the bytes are not the expected ones, or when the disk is full or only read.
     """
-    from filelock import FileLock
-
-    target = folder / weights.name
-    if _trusted(target, weights):
+    target, marker = folder / weights.name, folder / f"{weights.name}.json"
+    if intact({target: weights.sha256}, marker, progress):
         return target
-    with writing(folder, weights.size), FileLock(folder / f"{weights.name}.lock"):
-        if _trusted(target, weights):
-            return target
-        if not (target.exists() and _matches(target, weights, progress)):
-            sources = [_find(*part) for part in weights.parts]
+    sources = [_find(*part) for part in weights.parts]
+    with writing(folder, weights.size):
+        if not marked({target: weights.sha256}, marker):  # by the process that was waited for
+            if target.exists():
+                log.warning("The weights file %s is damaged. It is made again.", target)
             _join(sources, target, weights, progress)
-        _trust(target, weights)
+            mark({target: weights.sha256}, marker)
     return target
 
 
 def verify(weights: Weights, folder: Path, progress: Progress | None = None) -> bool:
     """Whether the cached file has the right hash, read from its first byte to its last."""
-    target = folder / weights.name
-    return target.exists() and _matches(target, weights, progress)
+    return whole({folder / weights.name: weights.sha256}, progress)
 
 
 def installed(weights: Weights) -> bool:
@@ -123,18 +116,14 @@ def _find(distribution: str, version: str, path: str) -> Path:
 
 
 def _join(sources: list[Path], target: Path, weights: Weights, progress: Progress | None) -> None:
-    for stale in target.parent.glob(f".{target.name}.*"):
-        stale.unlink(missing_ok=True)  # what an interrupted run left; we hold the lock
     digest, done = hashlib.sha256(), 0
     with replacing(target) as out:
-        for source in sources:
-            with source.open("rb") as file:
-                while chunk := file.read(CHUNK):
-                    digest.update(chunk)
-                    out.write(chunk)
-                    done += len(chunk)
-                    if progress:
-                        progress(f"assembling {weights.name}", done, weights.size)
+        for chunk in _chunks(sources):
+            digest.update(chunk)
+            out.write(chunk)
+            done += len(chunk)
+            if progress:
+                progress(f"assembling {weights.name}", done, weights.size)
         if done != weights.size or digest.hexdigest() != weights.sha256:
             raise WeightsError(
                 f"{weights.name} from {weights.parts[0][0]} … has {done} bytes, SHA-256 {digest.hexdigest()[:16]}…; "
@@ -143,33 +132,11 @@ def _join(sources: list[Path], target: Path, weights: Weights, progress: Progres
             )
 
 
-def _matches(target: Path, weights: Weights, progress: Progress | None) -> bool:
-    if target.stat().st_size != weights.size:
-        return False
-    digest, done = hashlib.sha256(), 0
-    with target.open("rb") as file:
-        while chunk := file.read(CHUNK):
-            digest.update(chunk)
-            done += len(chunk)
-            if progress:
-                progress(f"checking {weights.name}", done, weights.size)
-    return digest.hexdigest() == weights.sha256
-
-
-def _stamp(target: Path) -> list[int]:
-    # The change time can't be set back by a program, so a file written to since the check shows it.
-    stat = target.stat()
-    return [stat.st_size, stat.st_ino, stat.st_ctime_ns]
-
-
-def _trusted(target: Path, weights: Weights) -> bool:
-    try:
-        seen = json.loads(Path(f"{target}.json").read_text("utf-8"))
-        return seen == {"sha256": weights.sha256, "stamp": _stamp(target)}
-    except (OSError, ValueError):
-        return False
-
-
-def _trust(target: Path, weights: Weights) -> None:
-    with replacing(Path(f"{target}.json")) as out:
-        out.write(json.dumps({"sha256": weights.sha256, "stamp": _stamp(target)}).encode())
+def _chunks(sources: list[Path]) -> Iterator[bytes]:
+    for source in sources:
+        try:
+            with source.open("rb") as file:
+                while chunk := file.read(CHUNK):
+                    yield chunk
+        except OSError as exc:
+            raise WeightsError(f"Can't read {source}: {exc.strerror or exc}. Run: make clean-weights install") from exc

@@ -1,8 +1,13 @@
-"""The command line: sanad ask, chat, serve, doctor, evaluate, calibrate."""
+"""The command line: sanad ask, chat, serve, doctor, evaluate, calibrate, bench.
+
+Exit codes: 0; 1 for an error of ours, in one line on stderr; 2 for a command that is not one; 130 and 143 when ended by
+SIGINT (Ctrl-C) and SIGTERM, but for `serve`, once it serves: that is how it ends, with 0.
+"""
 from __future__ import annotations
 
 import json
-import sys
+import signal
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +20,7 @@ from rich.progress import Progress as Bars
 from rich.progress import TaskID
 
 from rag import Answer, Article, Chat, Config, EvaluationError, SanadError, Turn
+from rag.log import log, tell
 
 if TYPE_CHECKING:
     from rag.cases import Case
@@ -25,6 +31,7 @@ ArticlePath = Annotated[str | None, typer.Option("--article", help="A .txt, .md,
 Model = Annotated[str | None, typer.Option("--model", help="default, small, a .gguf file, or hf:REPO:FILE.")]
 Encoder = Annotated[str | None, typer.Option("--encoder", help="default, or a sentence-transformers folder or name.")]
 Threads = Annotated[int | None, typer.Option("--threads", min=1, help="Processors to use; physical cores is best.")]
+Verbose = Annotated[bool, typer.Option("--verbose", help="Say on stderr what is loaded, from where, and what is kept.")]
 
 
 @app.command()
@@ -35,9 +42,10 @@ def ask(
     encoder: Encoder = None,
     threads: Threads = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the whole Answer as JSON.")] = False,
+    verbose: Verbose = False,
 ) -> None:
     """Answer one question."""
-    with _mended():
+    with _mended(verbose=verbose):
         answer = _open(article, _config(model, encoder, threads)).ask(question)
         if as_json:
             typer.echo(json.dumps(answer.to_dict(), ensure_ascii=False, indent=1))
@@ -46,11 +54,17 @@ def ask(
 
 
 @app.command()
-def chat(article: ArticlePath = None, model: Model = None, encoder: Encoder = None, threads: Threads = None) -> None:
+def chat(
+    article: ArticlePath = None,
+    model: Model = None,
+    encoder: Encoder = None,
+    threads: Threads = None,
+    verbose: Verbose = False,
+) -> None:
     """Ask question after question; an empty line ends it."""
-    with _mended():
+    with _mended(verbose=verbose):
         talk, history = _open(article, _config(model, encoder, threads)), list[Turn]()
-        while question := out.input("\n[bold]?[/] ").strip():
+        while question := _asked():
             answer = talk.ask(question, history=history)
             history.append(Turn(answer.question, answer.text))
             _show(answer, question)
@@ -66,24 +80,32 @@ def serve(
     threads: Threads = None,
     host: Annotated[str, typer.Option(help="Only this machine can open the page unless this is another address.")] = "127.0.0.1",
     port: int = 7860,
+    auth: Annotated[
+        Path | None, typer.Option("--auth", metavar="FILE", help="Ask for a login: one of this file's lines USER:PASSWORD.")
+    ] = None,
+    no_auth: Annotated[bool, typer.Option("--no-auth", help="At another --host: let in everyone who can reach it.")] = False,
     mcp: Annotated[bool, typer.Option("--mcp", help="Serve ask, search and articles as tools of an MCP server, too.")] = False,
+    log_text: Annotated[bool, typer.Option("--log-text", help="Log what was asked and answered, too.")] = False,
+    verbose: Verbose = False,
 ) -> None:
-    """Start the chat page."""
-    from app import launch
-    from rag.library import Library
+    """Start the chat page. Of each question it logs a line of JSON on stderr; GET /health says whether it can answer."""
+    with _mended(verbose=verbose, questions=True, text=log_text):
+        from app import launch
+        from rag.guard import Access, read_logins
+        from rag.library import Library
 
-    with _mended():
+        access = Access(host, read_logins(auth) if auth else (), no_auth)
         articles = [Article.open(path) for path in article or ()]
-        launch(Library(articles, config=_config(model, encoder, threads)), host, port, mcp=mcp)
+        launch(Library(articles, config=_config(model, encoder, threads)), access, port, mcp=mcp)
 
 
 @app.command()
-def doctor(model: Model = None, encoder: Encoder = None, threads: Threads = None) -> None:
+def doctor(model: Model = None, encoder: Encoder = None, threads: Threads = None, verbose: Verbose = False) -> None:
     """Say what is installed, what works and how fast; exit with 1 when something is to be mended."""
-    from rag.doctor import checks
-
     broken = 0
-    with _mended(), _bars() as progress:
+    with _mended(verbose=verbose), _bars() as progress:
+        from rag.doctor import checks
+
         for check in checks(_config(model, encoder, threads), progress):
             broken += bool(check.mend)
             mark = "[red]✗[/]" if check.mend else "[green]✓[/]"
@@ -111,17 +133,18 @@ def evaluate(
     model: Model = None,
     encoder: Encoder = None,
     threads: Threads = None,
+    verbose: Verbose = False,
 ) -> None:
     """Ask questions whose answers are known, and say how good the answers are.
 
     A line of QUESTIONS.jsonl: {"question": "Who refused?", "sentences": [14], "answer": "Moscow", "kind": "who"}.
     "sentences" are the indexes in Article.sentences of those any of which answers; none: the article does not answer.
     """
-    from rag.cases import read_questions, read_squad, squad_cases
-    from rag.report import prepare
-
     settings: dict[str, Any]
-    with _mended():
+    with _mended(verbose=verbose):
+        from rag.cases import read_questions, read_squad, squad_cases
+        from rag.report import prepare
+
         if docs and questions and not file and not article:
             picks: dict[str, Any] = {"articles": articles, "per_article": per_article, "seed": seed, "unanswerable": unanswerable}
             settings = {"docs": docs.name, "questions": questions.name, **picks}
@@ -143,8 +166,8 @@ def _evaluate(cases: Sequence[Case], settings: dict[str, Any], folder: Path | No
     from importlib import metadata
 
     from rag.evaluation import evaluate, summary
-    from rag.models import load_encoder, load_model
-    from rag.report import save, tables
+    from rag.loading import load_encoder, load_model
+    from rag.report import peak, save, tables
 
     with _bars() as progress:
         model, encoder = load_model(config, progress), load_encoder(config, progress)
@@ -161,23 +184,13 @@ def _evaluate(cases: Sequence[Case], settings: dict[str, Any], folder: Path | No
         rows = tuple(evaluate(cases, opened, progress))
     report = summary(rows)
     languages = {"docs": cases[0].article.language, "questions": " ".join(dict.fromkeys(case.language for case in cases))}
-    report["figures"] = {**languages, **report["figures"], "peak MB": _peak()}
+    report["figures"] = {**languages, **report["figures"], "peak MB": peak()}
     report["settings"] = settings
     for table in tables(report):
         out.print(table, soft_wrap=False)
     if folder:
         save(folder, report, rows)
         err.print(escape(f"Written to {folder}: figures.json, questions.jsonl, risk-coverage.png"))
-
-
-def _peak() -> int | None:
-    """The most memory this process has held, in MB, where the system says."""
-    try:
-        import resource
-    except ImportError:  # not on Windows
-        return None
-    unit = 1024**2 if sys.platform == "darwin" else 1024
-    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit)
 
 
 @app.command()
@@ -188,19 +201,19 @@ def calibrate(
     articles: Annotated[int, typer.Option(min=1)] = 24,
     per_article: Annotated[int, typer.Option(min=1)] = 2,
     seed: int = 11,
-    false_abstention: Annotated[float, typer.Option(help="Share of answerable questions that may go unanswered.")] = 0.03,
+    false_abstention: Annotated[float, typer.Option(help="Share of answerable questions that may go unanswered.")] = 0.05,
     model: Model = None,
     encoder: Encoder = None,
     threads: Threads = None,
+    verbose: Verbose = False,
 ) -> None:
     """Fit how evidence is chosen, when to abstain and what support is worth to questions whose answers are known."""
-    from embeddings.files import replacing
-    from rag.cases import read_squad, squad_cases
-    from rag.fitting import FOLDS, cross_validated, fit, observe
-    from rag.models import load_encoder, load_model
-    from rag.report import prepare
+    with _mended(verbose=verbose), _bars() as progress:
+        from rag.cases import read_squad, squad_cases
+        from rag.fitting import FOLDS, cross_validated, fit, observe
+        from rag.loading import load_encoder, load_model
+        from rag.report import prepare, write
 
-    with _mended(), _bars() as progress:
         if len(docs) != len(questions):
             raise EvaluationError(f"{len(docs)} --docs and {len(questions)} --questions were given; give one for each other.")
         picks: dict[str, Any] = {"articles": articles, "per_article": per_article, "seed": seed}
@@ -225,19 +238,55 @@ def calibrate(
             "candidates": config.candidates,
             "cross-validated": cross_validated(seen, false_abstention=false_abstention),
         }
-        with replacing(file) as out_file:
-            out_file.write(json.dumps({**fitted, "fitted to": made}, indent=1).encode())
+        write(file, json.dumps({**fitted, "fitted to": made}, indent=1) + "\n")
     out.print_json(json.dumps(made["cross-validated"]))
 
 
+@app.command()
+def bench(
+    folder: Annotated[Path | None, typer.Option("--out", help="Where bench.json and first-word.png go.")] = None,
+    repeats: Annotated[int, typer.Option(min=1, help="Each figure is the median of so many.")] = 3,
+    grow: Annotated[bool, typer.Option("--grow/--no-grow", help="Also over longer and over more articles: some minutes.")] = True,
+    model: Model = None,
+    encoder: Encoder = None,
+    threads: Threads = None,
+    verbose: Verbose = False,
+) -> None:
+    """Say how fast it is on this machine, beside bare loops over the same weights."""
+    with _mended(verbose=verbose), _bars() as progress:
+        from rag import bench as benchmark
+        from rag.report import prepare
+
+        if folder:
+            prepare(folder)
+        config, measures = _config(model, encoder, threads), list[benchmark.Measure]()
+        for measure in benchmark.bench(config, repeats=repeats, grow=grow, progress=progress):
+            measures.append(measure)
+            out.print(escape(str(measure)), highlight=False)
+        if folder:
+            settings = {"model": config.model, "encoder": config.encoder, "threads": config.threads, "repeats": repeats}
+            benchmark.save(folder, measures, settings)
+
+
 def _config(model: str | None, encoder: str | None, threads: int | None) -> Config:
-    return Config.from_environment(model=model, encoder=encoder, threads=threads)
+    config = Config.from_environment(model=model, encoder=encoder, threads=threads)
+    log.debug("model %s, encoder %s, %d threads, cache %s", config.model, config.encoder, config.threads, config.cache)
+    return config
 
 
 def _open(article: str | None, config: Config) -> Chat:
     source = Article.open(article) if article else Article.default()
+    log.debug("article %s: %s, %d sentences", source.hash[:12], source.language, len(source.sentences))
     with _bars() as progress:
         return Chat.open(source, config=config, progress=progress)
+
+
+def _asked() -> str:
+    """The next question; an empty one when there are no more."""
+    try:
+        return out.input("\n[bold]?[/] ").strip()
+    except EOFError:
+        return ""
 
 
 @contextmanager
@@ -247,6 +296,7 @@ def _bars() -> Iterator[Callable[[str, int, int], None]]:
 
         def progress(what: str, done: int, total: int) -> None:
             if what not in tasks:
+                log.debug("%s", what)
                 tasks[what] = bars.add_task(what, total=total)
             bars.update(tasks[what], completed=done, total=total)
 
@@ -254,13 +304,31 @@ def _bars() -> Iterator[Callable[[str, int, int], None]]:
 
 
 @contextmanager
-def _mended() -> Iterator[None]:
-    """An error of ours in a line of its own, exit code 1, no traceback."""
+def _mended(**told: bool) -> Iterator[None]:
+    """An error of ours in a line of its own, exit code 1; an end by a signal, 130 or 143; no traceback. Told: see `tell`."""
+    tell(**told)
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, _terminate)
     try:
         yield
     except SanadError as exc:
         err.print(f"[red]sanad:[/] {escape(str(exc))}")
         raise typer.Exit(1) from exc
+    except KeyboardInterrupt as exc:
+        raise typer.Exit(128 + signal.SIGINT) from exc
+    except (typer.Exit, typer.Abort, BrokenPipeError):
+        raise
+    except MemoryError as exc:
+        err.print("[red]sanad:[/] There is not enough memory for this. Close other programs and try again.")
+        raise typer.Exit(1) from exc
+    except Exception as exc:
+        log.debug("what failed:", exc_info=exc)
+        err.print(f"[red]sanad:[/] {escape(f'{type(exc).__name__}: {exc}')}. This was not foreseen; --verbose says where it was.")
+        raise typer.Exit(1) from exc
+
+
+def _terminate(number: int, frame: object) -> None:
+    raise SystemExit(128 + number)
 
 
 def _show(answer: Answer, asked: str) -> None:

@@ -25,7 +25,13 @@ def endpoints(library: Library) -> list[Callable[..., Any]]:
             The answer: its text with markers [n], whether the article answers, confidence, claims, citations with their
             quotes and character positions, and the sentences retrieved.
         """
-        return _answered(lambda: library.chat(library.find(article)).ask(question, language=language or None).to_dict())
+
+        def answer() -> dict:
+            asked, found = checked(question), library.find(article)
+            with library.turn(found, library.join(found)) as chat:  # no session, so no limit but the queue's
+                return chat.ask(asked, language=language or None).to_dict()
+
+        return _answered(answer)
 
     def search(question: str, article: str = "") -> list[dict]:
         """Find the sentences of an article nearest to a question, best first, without writing an answer.

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from importlib import resources
+from itertools import islice
 from pathlib import Path, PureWindowsPath
 from typing import Any
 
@@ -20,6 +21,8 @@ from rag.datatypes import Omission, Sentence
 from rag.errors import ArticleError
 
 MAX_BYTES = 5_000_000
+MAX_SENTENCES = 50_000
+"""As many as a book of the most bytes has; only a text made to has more, and each costs a vector and a search."""
 SHORT_LINE = 200
 """Only lines of fewer characters can be boilerplate: a paragraph that speaks of cookies is prose."""
 SHORT_CLAUSE = 40
@@ -41,11 +44,18 @@ ABBREVIATIONS = frozenset(
     "bzw z.b usw ca nr str hr fr bd m mme mlle cie av n art vb örn dr doç alm bkz yy sra ud uds ee.uu د م أ ص ج هـ".split()
 )
 CLOSING = "\"'”’»)]}›」』）］】"
-CLOSE = f"[{re.escape(CLOSING)}]*"
-BOUNDARY = re.compile(rf"(?P<mark>[.!?؟۔…।؛;]+)(?P<close>{CLOSE})(?=\s)|(?P<cjk>[。！？]+{CLOSE})")
+CLOSE = f"[{re.escape(CLOSING)}]*+"
+MARKS = ".!?؟۔…।؛;"
+BOUNDARY = re.compile(rf"(?<![{MARKS}])(?P<mark>[{MARKS}]++)(?P<close>{CLOSE})(?=\s)|(?P<cjk>[。！？]++{CLOSE})")
+"""Each run of marks is looked at once and whole: a million dots are read in the time of a million letters."""
 WORD_BEFORE = re.compile(r"[\w.]+$")
+INK = re.compile(r"\S")
+BRACKET = 200
+"""A parenthesis that opened so many characters before is no longer open."""
 LINE = re.compile(r"[^\r\n\v\f\x1c-\x1e\x85\u2028\u2029]+")
 HARD_WRAP = 100
+ALIKE = 8
+"""Of so many lines that begin alike it is looked whether they stand again in a longer one; a list of a thousand is no quote."""
 
 BOILERPLATE = re.compile(
     r"\bcookies?\b|ملف(ات)? تعريف الارتباط|(?:all rights reserved|جميع الحقوق محفوظة|©|copyright)"
@@ -83,9 +93,10 @@ class Article:
         omitted = _omissions(text, lines)
         left_out = {(o.start, o.end) for o in omitted}
         kept = [line for line in lines if line not in left_out]
-        sentences = [
-            (start, end, number) for number, (a, b) in enumerate(kept) for start, end in split_sentences(text, a, b)
-        ]
+        found = ((start, end, number) for number, (a, b) in enumerate(kept) for start, end in split_sentences(text, a, b))
+        sentences = list(islice(found, MAX_SENTENCES + 1))
+        if len(sentences) > MAX_SENTENCES:
+            raise ArticleError(f"The article has more than {MAX_SENTENCES:,} sentences. Split it.")
         if not sentences:
             raise ArticleError(f"The article {title!r} holds no sentence: no line with a letter or a digit. Check the text.")
         return cls(
@@ -120,8 +131,9 @@ class Article:
                 raise ArticleError(f"{path} has {path.stat().st_size:,} bytes; at most {MOST:,} are taken. Split it.")
             with path.open("rb") as file:
                 data = file.read(MOST + 1)
-        except OSError as exc:
-            raise ArticleError(f"Can't read {path}: {exc.strerror}. Check the name and the permissions.") from exc
+        except (OSError, ValueError) as exc:  # a name can hold what no file system takes
+            cause = getattr(exc, "strerror", None) or exc
+            raise ArticleError(f"Can't read {str(path)!r}: {cause}. Check the name and the permissions.") from exc
         return cls.from_bytes(data, path.name)
 
     @classmethod
@@ -215,13 +227,12 @@ def split_sentences(text: str, start: int, end: int) -> Iterator[tuple[int, int]
 def _ends_sentence(text: str, begin: int, end: int, match: re.Match[str]) -> bool:
     if match["cjk"]:
         return True
-    rest = text[match.end() : end]
-    following = rest.lstrip()[:1]
-    if not following:
+    if not (found := INK.search(text, match.end(), end)):
         return False
+    following = found.group()
     if match["mark"] in ";؛":
-        return match.start() - begin >= SHORT_CLAUSE and len(rest) >= SHORT_CLAUSE
-    if _open_bracket(text[begin : match.end()]):
+        return match.start() - begin >= SHORT_CLAUSE and end - match.end() >= SHORT_CLAUSE
+    if _open_bracket(text[max(begin, match.end() - BRACKET) : match.end()]):
         return False
     if following.islower() and match["mark"][-1] in ".…":
         return False
@@ -234,23 +245,27 @@ def _ends_sentence(text: str, begin: int, end: int, match: re.Match[str]) -> boo
 
 
 def _open_bracket(text: str) -> bool:
-    """Whether a parenthesis opened in the last 200 characters is still open."""
-    tail = text[-200:]
-    return tail.count("(") > tail.count(")")
+    return text.count("(") > text.count(")")
 
 
 def _trimmed(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
-    while start < end and (text[start].isspace() or text[start] in "\u200e\u200f\ufeff"):
-        start += 1
     while end > start and text[end - 1].isspace():
         end -= 1
+    start = _begin(text, start, end)
     while end - start > LONG_SENTENCE:
         cut = max(text.rfind(mark, start, start + LONG_SENTENCE) for mark in "؛;،,: ")
         cut = cut + 1 if cut > start else start + LONG_SENTENCE
         yield from _trimmed(text, start, cut)
-        start = cut
+        start = _begin(text, cut, end)
     if any(c.isalnum() for c in text[start:end]):
         yield start, end
+
+
+def _begin(text: str, start: int, end: int) -> int:
+    """Where text[start:end] begins, without the space and the marks of direction before it."""
+    while start < end and (text[start].isspace() or text[start] in "\u200e\u200f\ufeff"):
+        start += 1
+    return start
 
 
 def _paragraphs(text: str) -> Iterator[tuple[int, int]]:
@@ -301,18 +316,22 @@ def _repeated(paragraphs: list[str]) -> set[int]:
     >>> _repeated([said, "the mayor spoke", f"he said that {said} in summer", "the mayor spoke", said])
     {0, 4}
     """
-    begun: dict[str, list[int]] = {}
+    first: dict[str, int] = {}
+    begun: dict[str, list[str]] = {}
     found = set()
     for i, paragraph in enumerate(paragraphs):
-        if len(paragraph) >= SHORT_CLAUSE:
+        if paragraph in first:
+            found.add(i)
+        elif len(paragraph) >= SHORT_CLAUSE:
+            first[paragraph] = i
             alike = begun.setdefault(paragraph[:SHORT_CLAUSE], [])
-            found |= {i} if any(paragraphs[other] == paragraph for other in alike) else set()
-            alike.append(i)
-    for paragraph in paragraphs:
+            if len(paragraph) <= LONG_SENTENCE and len(alike) < ALIKE:
+                alike.append(paragraph)
+    for paragraph in first:
         for at in range(len(paragraph) - SHORT_CLAUSE + 1):
-            for i in begun.get(paragraph[at : at + SHORT_CLAUSE], ()):
-                if len(paragraph) > len(paragraphs[i]) and paragraph.startswith(paragraphs[i], at):
-                    found.add(i)
+            for quote in begun.get(paragraph[at : at + SHORT_CLAUSE], ()):
+                if len(paragraph) > len(quote) and paragraph.startswith(quote, at):
+                    found.add(first[quote])
     return found
 
 

@@ -90,7 +90,7 @@ def read_squad(path: Path) -> tuple[tuple[Paragraph, ...], ...]:
     """
     try:
         root = json.loads(_text(path))
-    except ValueError as exc:
+    except (ValueError, RecursionError) as exc:
         raise EvaluationError(f"{path} is not JSON: {exc}. Give a file in the format of SQuAD.") from exc
     articles = []
     for a, article in enumerate(_member(root, "data", list, str(path))):
@@ -154,16 +154,17 @@ def squad_cases(
 def _text(path: Path) -> str:
     try:
         return path.read_text("utf-8-sig")
-    except OSError as exc:
-        raise EvaluationError(f"Can't read {path}: {exc.strerror}. Check the name and the permissions.") from exc
     except UnicodeDecodeError as exc:
         raise EvaluationError(f"{path} is not UTF-8 text (byte {exc.start:,}). Save it as UTF-8.") from exc
+    except (OSError, ValueError) as exc:  # a name can hold what no file system takes
+        cause = getattr(exc, "strerror", None) or exc
+        raise EvaluationError(f"Can't read {str(path)!r}: {cause}. Check the name and the permissions.") from exc
 
 
 def _case(line: str, where: str, number: str, article: Article) -> Case:
     try:
         fields = json.loads(line)
-    except ValueError as exc:
+    except (ValueError, RecursionError) as exc:
         raise EvaluationError(f"{where} is not JSON: {exc}. Write one JSON object a line.") from exc
     question = _member(fields, "question", str, where).strip()
     if not 0 < len(question) <= MAX_QUESTION:

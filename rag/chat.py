@@ -19,7 +19,9 @@ from rag.config import Config
 from rag.datatypes import Answer, Hit, Timings, Turn
 from rag.errors import QuestionError
 from rag.evidence import Evidence, choose_evidence
-from rag.models import ChatModel, load_encoder, load_model
+from rag.loading import load_encoder, load_model
+from rag.log import recorded
+from rag.models import ChatModel
 from rag.reader import Reader
 from rag.retriever import Retriever
 
@@ -48,8 +50,9 @@ class Chat:
         self.config, self.calibration = config or Config(), calibration or Calibration.default()
         self.encoder = encoder or load_encoder(self.config, progress)
         self.model = model or load_model(self.config, progress)
-        self.retriever = Retriever(article, self.encoder, cache=self.config.cache, progress=progress)
-        self.reader = Reader(article, self.model, cache=self.config.cache, progress=progress)
+        cache = self.config.cache if self.config.keep else None
+        self.retriever = Retriever(article, self.encoder, cache=cache, progress=progress)
+        self.reader = Reader(article, self.model, cache=cache, progress=progress)
 
     @classmethod
     def open(cls, article: Article | str | Path | None = None, **options: object) -> Chat:
@@ -81,7 +84,8 @@ class Chat:
         words = prompts.language(code)
         answer = replace(answer, confidence=round(evidence.confidence, 4), timings=clock.lap("choose"))
         if not evidence.chosen:
-            yield replace(answer, text=words.abstention, stage="done", timings=clock.lap("write"))
+            done = replace(answer, text=words.abstention, stage="done", timings=clock.lap("write"))
+            yield recorded(done, self.article)
             return
 
         text, write = "", prompts.fill("write", question=question, language=words.name)
@@ -101,7 +105,8 @@ class Chat:
 
         clock.wrote(model.count(text))
         marked, claims, citations = cite(self.article, evidence, text)
-        yield replace(answer, text=marked, claims=claims, citations=citations, stage="done", timings=clock.lap("write"))
+        done = replace(answer, text=marked, claims=claims, citations=citations, stage="done", timings=clock.lap("write"))
+        yield recorded(done, self.article)
 
     def translate(self, sentence: int, language: str) -> str:
         """A machine translation of one sentence of the article, by the chat model: to be read beside it, not quoted."""

@@ -10,7 +10,9 @@ from rag.datatypes import Answer, Citation, Claim
 from rag.evidence import Evidence
 
 NUMBER = re.compile(r"\d+(?:[.,٫٬]\d+)*")
-MARKER = re.compile(r"\[\s*\d+(?:\s*[,،]\s*\d+)*\s*\]")
+UNSEEN = r"[\s\u00ad\u061c\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff]*+"
+MARKER = re.compile(rf"[\[［【]{UNSEEN}\^?\d++(?:{UNSEEN}[,،;؛–-]{UNSEEN}\d++)*+{UNSEEN}[\]］】]")
+"""What a reader could take for a marker: also of other brackets and digits, and with characters in it that do not show."""
 
 
 def cite(article: Article, evidence: Evidence, text: str) -> tuple[str, tuple[Claim, ...], tuple[Citation, ...]]:
@@ -18,7 +20,7 @@ def cite(article: Article, evidence: Evidence, text: str) -> tuple[str, tuple[Cl
 
     Support is halved when the text has a number that no cited sentence has: numbers are to be copied, not made.
     """
-    words = MARKER.sub("", text).strip()
+    words = without_markers(text)
     sentences = [article.sentences[i] for i in evidence.chosen]
     agreed = 1.0 if numbers_stand(words, " ".join(s.text for s in sentences)) else 0.5
     citations = tuple(
@@ -27,7 +29,18 @@ def cite(article: Article, evidence: Evidence, text: str) -> tuple[str, tuple[Cl
     )
     support = round(agreed * evidence.support, 4)
     claim = Claim(words, tuple(c.number for c in citations), support)
-    return f"{words} {''.join(f'[{c.number}]' for c in citations)}", (claim,), citations
+    return f"{words} {''.join(f'[{c.number}]' for c in citations)}".strip(), (claim,), citations
+
+
+def without_markers(text: str) -> str:
+    """Text without markers: those are for us to set. Nor is one left that comes about as another one goes.
+
+    >>> without_markers("Moscow [1] refused [[2]3]【٤】. [a]")
+    'Moscow  refused . [a]'
+    """
+    while (less := MARKER.sub("", text)) != text:
+        text = less
+    return text.strip()
 
 
 def segments(answer: Answer) -> Iterator[tuple[str, Citation | None]]:

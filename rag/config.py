@@ -2,15 +2,21 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field, fields, replace
+from collections.abc import Callable
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
+
+from embeddings.errors import WeightsError
 
 
 def _cache() -> Path:
     from platformdirs import user_cache_path
 
-    return user_cache_path("sanad", appauthor=False)
+    try:
+        return user_cache_path("sanad", appauthor=False)
+    except RuntimeError as exc:
+        raise WeightsError("There is no home folder to keep weights and indexes in. Point SANAD_CACHE at a folder.") from exc
 
 
 @dataclass(frozen=True)
@@ -19,23 +25,25 @@ class Config:
 
     `model`: "default", "small", a path to a GGUF file, or hf:REPO:FILE. `encoder`: "default", or a folder or
     hub name that sentence-transformers loads. `threads`: physical cores is best. `candidates`: sentences the
-    model chooses from. `evidence`: sentences it may choose. `hits`: sentences listed as retrieved.
+    model chooses from. `evidence`: sentences it may choose. `hits`: sentences listed as retrieved. `cache` holds the
+    weights and, with `keep`, an index and a reading of every article.
     """
 
     model: str = "default"
     encoder: str = "default"
     threads: int = field(default_factory=lambda: os.cpu_count() or 2)
     cache: Path = field(default_factory=_cache)
+    keep: bool = True
     hits: int = 8
-    candidates: int = 5
+    candidates: int = 4
     evidence: int = 3
     max_tokens: int = 64
 
     @classmethod
     def from_environment(cls, **given: Any) -> Config:
         """Settings from SANAD_MODEL, SANAD_ENCODER, SANAD_THREADS and SANAD_CACHE; `given` ones win, None is not given."""
-        kinds = {"model": str, "encoder": str, "threads": int, "cache": Path}
+        kinds: dict[str, Callable[[str], Any]] = {"model": str, "encoder": str, "threads": int, "cache": Path}
         values = {name: os.environ.get(f"SANAD_{name.upper()}") for name in kinds}
         found = {name: kinds[name](value) for name, value in values.items() if value}
         known = {f.name for f in fields(cls)}
-        return replace(cls(), **found, **{k: v for k, v in given.items() if v is not None and k in known})
+        return cls(**(found | {k: v for k, v in given.items() if v is not None and k in known}))

@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -39,19 +39,21 @@ def digits(number: str) -> str:
     return "".join(str(unicodedata.decimal(c)) for c in number)
 
 
-def likeliest(seeing: np.ndarray, blind: np.ndarray | None = None) -> int:
+def likeliest(seeing: np.ndarray, blind: Callable[[], np.ndarray] | None = None) -> int:
     """The token to write: of those not much less likely than the likeliest, what seeing the evidence speaks for most.
 
     Context-aware decoding (Shi et al. 2023, "Trusting Your Evidence"): (1 + a) · logits with the evidence − a · logits
     without; among tokens of at least a tenth of the highest probability (Li et al. 2022, "Contrastive Decoding").
+    `blind` gives the logits without the evidence; it is asked only where there is more than one such token.
 
-    >>> likeliest(np.array([2.0, 1.5, -9.0])), likeliest(np.array([2.0, 1.5, -9.0]), np.array([4.0, 1.0, -99.0]))
+    >>> seeing = np.array([2.0, 1.5, -9.0])
+    >>> likeliest(seeing), likeliest(seeing, lambda: np.array([4.0, 1.0, -99.0]))
     (0, 1)
     """
-    if blind is None:
-        return int(seeing.argmax())
     near = np.flatnonzero(seeing >= seeing.max() - PLAUSIBLE)
-    return int(near[((1 + CONTRAST) * seeing[near] - CONTRAST * blind[near]).argmax()])
+    if blind is None or len(near) == 1:
+        return int(seeing.argmax())
+    return int(near[((1 + CONTRAST) * seeing[near] - CONTRAST * blind()[near]).argmax()])
 
 
 def repeated(written: Sequence[int]) -> list[int]:

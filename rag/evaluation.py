@@ -7,7 +7,6 @@ least 0.5. To a question that the article does not answer the right reply is to 
 """
 from __future__ import annotations
 
-import re
 import statistics
 import time
 import unicodedata
@@ -20,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import prompts
 from rag.article import Article
 from rag.cases import UNANSWERABLE, Case, Span
+from rag.citations import MARKER
 from rag.datatypes import Answer
 from rag.lexical import words
 
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from rag.chat import Chat
 
 BINS = 10
-MARKER = re.compile(r"\[\d+(?:\s*[,،]\s*\d+)*\]")
 
 
 @dataclass(frozen=True)

@@ -28,8 +28,9 @@ GAIN = (-1.0, 3.0)
 
 @dataclass(frozen=True)
 class Look:
-    """What is seen of one sentence: `cosine` with the question; `gain`, by how many nats it makes a token of the question
-    likelier, on average; `yes`, by how many nats it raises the log-odds of "answered": some questions look answered unseen."""
+    """What is seen of one sentence: `cosine` with the question; `gain`, by how many nats it makes the question likelier, for
+    each of its characters, as languages differ in how many tokens they take; `yes`, by how many nats it raises the log-odds of
+    "answered": some questions look answered unseen."""
 
     sentence: int
     cosine: float
@@ -98,7 +99,7 @@ def look(
     """A look at each hit, of which the model sees one view of the reading."""
     before, after = prompts.around("judge", "question")
     words, replies = model.weigh(reading, [[], *views], before, question, after, YES_NO)
-    gains = np.clip(words[1:] - words[0], *GAIN).mean(1)
+    gains = np.clip(words[1:] - words[0], *GAIN).sum(1) / len("".join(question.split()))
     odds = np.logaddexp.reduce(replies[:, :2], 1) - np.logaddexp.reduce(replies[:, 2:], 1)
     return tuple(
         Look(hit.sentence, hit.score - hit.lexical, float(gain), float(yes))

@@ -3,14 +3,20 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
+from contextlib import closing, contextmanager
+from copy import copy
+from dataclasses import replace
+from typing import Any, cast
 
 from embeddings.weights import Progress
 from rag.article import Article
 from rag.chat import Chat
 from rag.config import Config
 from rag.errors import ArticleError
+from rag.models import ChatModel
+from rag.queue import Place, Queue
 
 KEPT = 8
 """Chats kept open; one holds the sentences' vectors and the article as the model has read it, some 50 MB."""
@@ -22,7 +28,8 @@ Step = tuple[str, int, int]
 class Library:
     """Articles and the chats over them; they share a Config, and so one encoder and one model. Safe between threads.
 
-    `articles` are the bundled one where none is given. `open_chat(article, config=…, progress=…)` opens a chat.
+    `articles` are the bundled one where none is given. `open_chat(article, config=…, progress=…)` opens a chat. Whatever
+    uses the model for a question or a translation waits in the `queue` for its `turn`.
     """
 
     def __init__(
@@ -31,12 +38,14 @@ class Library:
         *,
         config: Config | None = None,
         open_chat: Callable[..., Chat] = Chat,
+        queue: Queue | None = None,
     ) -> None:
         self.articles = tuple(articles) or (Article.default(),)
         self.config = config or Config()
+        self.queue = queue or Queue()
         self._open_chat = open_chat
         self._lock = threading.Lock()
-        self._openings: OrderedDict[Article, _Opening] = OrderedDict()
+        self._openings: OrderedDict[object, _Opening] = OrderedDict()
 
     def chat(self, article: Article, progress: Progress | None = None) -> Chat:
         """The chat over an article, opened when it is first asked for. Raises SanadError when it can't be."""
@@ -45,11 +54,33 @@ class Library:
             self._open(opening, progress)
         return opening.result()
 
+    def join(self, article: Article) -> Place:
+        """A place in the queue, for one question or translation; until the article is open, others pass."""
+        self.prepare(article)
+        return self.queue.join(lambda: not isinstance(self.opening(article), tuple))
+
+    @contextmanager
+    def turn(self, article: Article, place: Place) -> Iterator[Chat]:
+        """The chat over an article, from when the turn of its place comes until the end of the block.
+
+        A reply that takes too long, or whose place is left, ends at its next word. Raises SanadError for these, and for an
+        article that can't be opened.
+        """
+        with place.turn():
+            if isinstance(failed := self.opening(article), BaseException):
+                raise failed
+            chat = copy(self.chat(article))  # not before: of those who wait, each would keep one in memory
+            chat.model = cast(ChatModel, _Watched(chat.model, place.check))
+            yield chat
+
     def prepare(self, article: Article) -> None:
         """Begin to open the chat over an article, in the background."""
         opening, new = self._claim(article)
         if new:
-            threading.Thread(target=self._open, args=[opening], daemon=True).start()
+            try:
+                threading.Thread(target=self._open, args=[opening], daemon=True).start()
+            except RuntimeError as exc:  # no room for another thread
+                opening.set_exception(exc)
 
     def warm(self) -> None:
         """Begin to load the encoder, the model and the first article, in the background."""
@@ -58,7 +89,7 @@ class Library:
     def opening(self, article: Article) -> Step | BaseException | None:
         """How far the chat over an article is opened, the error that ended it, or None: open, or not asked for."""
         with self._lock:
-            opening = self._openings.get(article)
+            opening = self._openings.get(_key(article))
         if not opening:
             return None
         return opening.exception() if opening.done() else opening.step
@@ -73,12 +104,13 @@ class Library:
 
     def _claim(self, article: Article) -> tuple[_Opening, bool]:
         """The opening of an article's chat, and whether it is the caller's to do."""
+        key = _key(article)
         with self._lock:
-            opening = self._openings.get(article)
+            opening = self._openings.get(key)
             new = opening is None or (opening.done() and opening.exception() is not None)
             if opening is None or new:
-                opening = self._openings[article] = _Opening(article)
-            self._openings.move_to_end(article)
+                opening = self._openings[key] = _Opening(article)
+            self._openings.move_to_end(key)
             done = [other for other, one in self._openings.items() if one.done()]
             for other in done[: max(0, len(self._openings) - KEPT)]:
                 del self._openings[other]
@@ -90,10 +122,13 @@ class Library:
             if progress:
                 progress(what, done, total)
 
+        # What a tab brings stays in memory: nothing of it is written to disk.
+        config = replace(self.config, keep=self.config.keep and opening.article in self.articles)
         try:
-            opening.set_result(self._open_chat(opening.article, config=self.config, progress=report))
+            opening.set_result(self._open_chat(opening.article, config=config, progress=report))
         except BaseException as exc:
             opening.set_exception(exc)
+        self.queue.wake()
 
 
 class _Opening(Future[Chat]):
@@ -103,3 +138,24 @@ class _Opening(Future[Chat]):
         super().__init__()
         self.article = article
         self.step: Step = ("opening the article", 0, 0)
+
+
+class _Watched:
+    """A chat model that calls `check` before every word of a reply: what it raises ends the reply."""
+
+    def __init__(self, model: ChatModel, check: Callable[[], None]) -> None:
+        self._model, self._check = model, check
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._model, name)
+
+    def stream(self, *given: Any, **options: Any) -> Iterator[str]:
+        with closing(self._model.stream(*given, **options)) as pieces:  # type: ignore[type-var]
+            for piece in pieces:
+                self._check()
+                yield piece
+
+
+def _key(article: Article) -> object:
+    """What two articles share whose chats are the same; not the article, whose hash is made of all its sentences each time."""
+    return article.hash, article.title, article.source, article.pages

@@ -15,27 +15,22 @@ import threading
 import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import cache, cached_property
+from functools import cached_property, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
-from embeddings import weights
 from embeddings.weights import Progress
 from rag.decoding import digits, likeliest, log_softmax, repeated, writable
 from rag.errors import ModelError
-
-if TYPE_CHECKING:
-    from embeddings.encoder import Encoder
-    from rag.config import Config
 
 ARTICLE, LOOK = 0, 1
 """Sequences of the context: the article being read, and the first one that looks at parts of it."""
 SEQUENCES = 16
 RESERVE = 1024
 """Cells left free for the question and the reply."""
-OUTPUTS = 128
+OUTPUTS = 64
 """Logits taken from one evaluation, at most: each holds a number for every token of the vocabulary, 0.6 MB."""
 MARK = "\u2063here\u2063"
 
@@ -96,6 +91,15 @@ class ChatModel(Protocol):
         `quoted`, with numbers of `quoted` alone; words that the chosen pieces make likelier are preferred."""
 
 
+@dataclass
+class _Line:
+    """A text that goes on in a sequence of the context: the position after its cells, and tokens that have none yet."""
+
+    end: int
+    sequence: int
+    unread: list[int]
+
+
 class LlamaCppModel:
     """A GGUF file run by llama.cpp. Safe to share between threads: one reading or reply at a time.
 
@@ -131,7 +135,7 @@ class LlamaCppModel:
         self._memory = llama_cpp.llama_get_memory(self._context)
         self._vocabulary = llama_cpp.llama_model_get_vocab(self._model)
         self._batch = llama_cpp.llama_batch_init(params.n_batch, 0, 1)
-        self.batch_size = params.n_batch
+        self.threads, self.batch_size = threads, params.n_batch
         self.name = path.stem
         self.fingerprint = fingerprint or hashlib.sha256(f"{path.resolve()}{path.stat()}".encode()).hexdigest()
         self.capacity = context - RESERVE
@@ -190,25 +194,24 @@ class LlamaCppModel:
     def stream(self, reading: Reading, chosen: Sequence[int], prompt: str, *, script: tuple[str, ...], quoted: str,
                max_tokens: int) -> Iterator[str]:
         tokens = self._tokens(prompt) + self._tokens(self._frame[1], special=True)
-        views = [chosen, []] if chosen else [[]]
         decoder, text, written = codecs.getincrementaldecoder("utf-8")("ignore"), "", list[int]()
         barred, numbers = self._barred(script, quoted), {digits(number) for number in re.findall(r"\d+", quoted)}
         with self._lock:
             self._restore(reading)
-            ends = [self._show(reading, view, LOOK + n) for n, view in enumerate(views)]
-            rows = [
-                (token, end + i, LOOK + n, i == len(tokens) - 1) for n, end in enumerate(ends) for i, token in enumerate(tokens)
-            ]
-            seeing, *blind = [logits.copy() for logits in self._decode_all(rows)]
-            seeing[self._silent] = -np.inf  # say something: an end or a line break may not come first
-            for at in range(len(tokens), len(tokens) + max_tokens):
-                seeing[barred] = -np.inf
-                seeing[repeated(written)] = -np.inf
-                self._copy_numbers(seeing, text, numbers)
-                token = likeliest(seeing, *blind)
+            seen, blind = (_Line(self._show(reading, view, LOOK + n), LOOK + n, [*tokens]) for n, view in enumerate([chosen, []]))
+            for _ in range(max_tokens):
+                logits = self._go_on(seen)
+                logits[barred] = -np.inf
+                logits[repeated(written)] = -np.inf
+                if not written:
+                    logits[self._silent] = -np.inf  # say something: an end or a line break may not come first
+                self._copy_numbers(logits, text, numbers)
+                token = likeliest(logits, partial(self._go_on, blind) if chosen else None)
                 if token in self._ends:
                     return
                 written.append(token)
+                seen.unread.append(token)
+                blind.unread.append(token)
                 piece = decoder.decode(self._pieces[token])
                 text += piece
                 if "\n" in piece:
@@ -216,7 +219,13 @@ class LlamaCppModel:
                     return
                 if piece:
                     yield piece
-                seeing, *blind = self._decode([(token, end + at, LOOK + n, True) for n, end in enumerate(ends)])
+
+    def _go_on(self, line: _Line) -> np.ndarray:
+        """Evaluate what a line of text has not: the logits of what comes next."""
+        last = len(line.unread) - 1
+        (logits,) = self._decode_all([(token, line.end + i, line.sequence, i == last) for i, token in enumerate(line.unread)])
+        line.end, line.unread = line.end + len(line.unread), []
+        return logits.copy()
 
     def _restore(self, reading: Reading) -> None:
         """Have the reading's cells in the context, and nothing else."""
@@ -359,64 +368,3 @@ def _silence(api: Any) -> None:
     global _quiet
     _quiet = api.llama_log_callback(lambda level, text, data: None)  # kept: ctypes callbacks must outlive their use
     api.llama_log_set(_quiet, ctypes.c_void_p(0))
-
-
-def load_model(config: Config, progress: Progress | None = None) -> ChatModel:
-    """The chat model of a Config, loaded once per process. Raises WeightsError, ModelError."""
-    with _LOADING:
-        return _model(config.model, config.threads, config.cache, _Silent(progress))
-
-
-def load_encoder(config: Config, progress: Progress | None = None) -> Encoder:
-    """The encoder of a Config, loaded once per process. Raises WeightsError."""
-    with _LOADING:
-        return _encoder(config.encoder, config.threads, config.cache, _Silent(progress))
-
-
-_LOADING = threading.Lock()
-
-
-class _Silent:
-    """A progress function that is equal to every other, so that it is no part of a cache's key."""
-
-    def __init__(self, progress: Progress | None) -> None:
-        self.progress = progress
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Silent)
-
-    def __hash__(self) -> int:
-        return 0
-
-
-@cache
-def _model(name: str, threads: int, folder: Path, progress: _Silent) -> ChatModel:
-    known = {"default": weights.CHAT, "small": weights.CHAT_SMALL}
-    if name in known:
-        path = weights.ensure(known[name], folder / "weights", progress.progress)
-        return LlamaCppModel(path, fingerprint=known[name].sha256, threads=threads)
-    if name.startswith("hf:"):
-        return LlamaCppModel(_download(name), threads=threads)
-    return LlamaCppModel(Path(name), threads=threads)
-
-
-@cache
-def _encoder(name: str, threads: int, folder: Path, progress: _Silent) -> Encoder:
-    from embeddings.encoder import SentenceTransformerEncoder, default_folder
-
-    if name != "default":
-        return SentenceTransformerEncoder(name, threads=threads)
-    made = default_folder(folder, progress.progress)
-    return SentenceTransformerEncoder(made, fingerprint=weights.ENCODER.sha256, threads=threads)
-
-
-def _download(name: str) -> Path:
-    from huggingface_hub import hf_hub_download
-
-    try:
-        _, repository, file = name.split(":", 2)
-        return Path(hf_hub_download(repository, file))
-    except ValueError as exc:
-        raise ModelError(f"--model {name} is not of the form hf:REPO:FILE, or its names are not valid ones.") from exc
-    except Exception as exc:  # the hub's errors share no root
-        raise ModelError(f"Can't get {name} from the hub: {exc}. Give a path to a .gguf file, or leave out --model.") from exc

@@ -20,7 +20,8 @@ EXPORTS = {"md": "text/markdown", "json": "application/json", "html": "text/html
 class Page:
     """What the page's events do, from a call and values to what is shown.
 
-    The conversation is given {"turns": HTML of those that changed, "count": turns in all, "notice": an error to the user}.
+    The conversation is given {"turns": HTML of those that changed, "count": turns in all, "notice": an error to the user, or
+    None for the one that is shown already, if any}.
     """
 
     def __init__(self, library: Library) -> None:
@@ -37,7 +38,7 @@ class Page:
         """The turn that is being answered, while it grows."""
         session = self._session(call)
         for at, exchange in session.follow():
-            yield self._said(session, [render.turn(exchange, at)])
+            yield self._said(session, [render.turn(exchange, at)], notice=None)
 
     def ask(self, call: dict[str, Any], question: str, language: str, evidence: float) -> Iterator[tuple[Any, ...]]:
         """A new turn, or one in the place of another; the box is emptied when the question came from it."""
@@ -60,9 +61,10 @@ class Page:
         if session.article != before:
             shown = list(self._shown(session))
         box: Any = gr.skip() if "question" in call else ""
+        notice: str | None = ""
         for at, exchange in session.follow(asked):
-            yield self._said(session, [render.turn(exchange, at)]), box, *shown
-            box, shown = gr.skip(), [gr.skip()] * 3
+            yield self._said(session, [render.turn(exchange, at)], notice), box, *shown
+            box, shown, notice = gr.skip(), [gr.skip()] * 3, None
 
     def stop(self, call: dict[str, Any]) -> None:
         self._session(call).stop()
@@ -103,19 +105,20 @@ class Page:
     def translate(self, call: dict[str, Any]) -> dict[str, str]:
         """A machine translation of a cited sentence, into the language of its answer."""
 
-        def translation() -> dict[str, str]:
-            exchange = self._session(call).exchanges[int(call["turn"])]
-            sentence = next(c.sentence for c in exchange.answer.citations if c.number == call["number"])
-            return {"text": self.library.chat(exchange.article).translate(sentence, exchange.answer.language)}
-
-        return _or_error(translation)
+        at, number = (value if isinstance(value := call.get(name), int) else -1 for name in ("turn", "number"))
+        return _or_error(lambda: {"text": self._session(call).translate(at, number)})
 
     def export(self, call: dict[str, Any]) -> dict[str, str]:
         """The conversation about the article on show, as a file of the kind asked for: its name, type and text."""
         return _or_error(lambda: _file(self.library, self._session(call), str(call["kind"])))
 
     def _session(self, call: dict[str, Any]) -> Session:
-        return self.sessions.get(call.get("token"))
+        import gradio as gr
+
+        try:
+            return self.sessions.get(call.get("token") if isinstance(call, dict) else None)
+        except SanadError as exc:
+            raise gr.Error(str(exc), print_exception=False) from exc
 
     def _changed(self, call: dict[str, Any], change: Callable[[Session], None]) -> tuple[Any, ...]:
         session, notice = self._session(call), ""
@@ -132,7 +135,7 @@ class Page:
         shown = self._changed(call, add)
         return *shown, gr.Accordion(open=bool(shown[0]["notice"]))
 
-    def _said(self, session: Session, turns: Sequence[str] = (), notice: str = "") -> dict[str, Any]:
+    def _said(self, session: Session, turns: Sequence[str] = (), notice: str | None = "") -> dict[str, Any]:
         # Numbered: a component takes no notice of a value that it already has.
         return {"turns": list(turns), "count": len(session.exchanges), "notice": notice, "beat": next(self._beats)}
 

@@ -19,7 +19,7 @@ RTL = re.compile("[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufeff]")
 NEUTRAL = re.compile("[\0-/:-@\u0660-\u066d\u06f0-\u06f9\u2000-\u206f\u20a0-\u21ff]")
 """… and what it leaves in the direction of what came before."""
 ARABIC_NUMBER = re.compile("[\u0660-\u0669\u06f0-\u06f9](?:[\u0660-\u066c\u06f0-\u06f9.,/:-]*[\u0660-\u0669\u06f0-\u06f9])?")
-GAP = re.compile(r"\s+(?=[.,:;!?؟،؛)\]»](?:\W|$))|(?<=[(\[«])\s+")
+GAP = re.compile(r"(?<!\s)\s++(?=[.,:;!?؟،؛)\]»](?:\W|$))|(?<=[(\[«])\s++")
 """Space where none is written: pypdf sees one where a mark comes from another font than the letter beside it."""
 MIRROR = str.maketrans("()[]{}<>«»‹›", ")(][}{><»«›‹")
 

@@ -15,7 +15,6 @@ import prompts
 from embeddings.files import keep, kept
 from embeddings.weights import Progress
 from rag.article import Article
-from rag.errors import WeightsError
 from rag.models import ChatModel, Reading
 
 DISK = 4_000_000_000
@@ -52,8 +51,5 @@ class Reader:
         if data := kept(path, recipe):
             return Reading.from_bytes(data)
         reading = model.read(instructions, pieces, progress)
-        try:
-            keep(path, reading.to_bytes(), recipe, limit=DISK)
-        except WeightsError:
-            pass  # a full disk costs the next start some seconds, not this one its answers
+        keep(path, reading.to_bytes(), recipe, limit=DISK)
         return reading

@@ -1,7 +1,9 @@
 """The figures of an evaluation for people and programs: tables for the terminal, JSON, and the risk/coverage curve."""
 from __future__ import annotations
 
+import io
 import json
+import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -9,7 +11,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from embeddings.files import replacing
+from embeddings.files import holding, replacing
 from rag.errors import EvaluationError
 
 if TYPE_CHECKING:
@@ -46,14 +48,28 @@ def prepare(folder: Path) -> None:
 
 def save(folder: Path, report: dict[str, Any], rows: Sequence[Row]) -> None:
     """Write figures.json, questions.jsonl (a row each) and risk-coverage.png, each whole or not at all."""
-    with _writing(folder):
-        with replacing(folder / "figures.json") as file:
-            file.write(json.dumps(report, ensure_ascii=False, indent=1).encode("utf-8", "replace") + b"\n")
-        with replacing(folder / "questions.jsonl") as file:
-            lines = (json.dumps(asdict(row) | {"right": row.right}, ensure_ascii=False) for row in rows)
-            file.writelines(line.encode("utf-8", "replace") + b"\n" for line in lines)
-        with replacing(folder / "risk-coverage.png") as file:
-            draw(report["curve"], file)
+    lines = [json.dumps(asdict(row) | {"right": row.right}, ensure_ascii=False) for row in rows]
+    curve = io.BytesIO()
+    draw(report["curve"], curve)
+    write(folder / "figures.json", json.dumps(report, ensure_ascii=False, indent=1) + "\n")
+    write(folder / "questions.jsonl", "".join(f"{line}\n" for line in lines))
+    write(folder / "risk-coverage.png", curve.getvalue())
+
+
+def write(file: Path, content: str | bytes) -> None:
+    """Write a file, whole or not at all. Raises EvaluationError when its folder can't be written to."""
+    with _writing(file.parent), replacing(file) as out:
+        out.write(content if isinstance(content, bytes) else content.encode("utf-8", "replace"))
+
+
+def peak() -> int | None:
+    """The most memory this process has held, in MB, where the system says."""
+    try:
+        import resource
+    except ImportError:  # not on Windows
+        return None
+    unit = 1024**2 if sys.platform == "darwin" else 1024
+    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit)
 
 
 def draw(curve: dict[str, Any], file: IO[bytes]) -> None:
@@ -93,8 +109,8 @@ def draw(curve: dict[str, Any], file: IO[bytes]) -> None:
 @contextmanager
 def _writing(folder: Path) -> Iterator[None]:
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        yield
+        with holding(folder):
+            yield
     except OSError as exc:
         raise EvaluationError(f"Can't write to {folder}: {exc.strerror or exc}. Give another folder with --out.") from exc
 

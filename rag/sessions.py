@@ -1,6 +1,7 @@
 """What each browser tab has to itself: its articles and its conversation, kept in memory under the tab's secret token."""
 from __future__ import annotations
 
+import math
 import re
 import sys
 import threading
@@ -17,15 +18,23 @@ from rag.chat import checked
 from rag.datatypes import Answer, Turn
 from rag.errors import ArticleError, QuestionError, SanadError
 from rag.library import Library, Step
+from rag.queue import Place
 
 SESSIONS = 64
 ARTICLES = 20
 TURNS = 200
-"""Sessions kept in all; articles and turns kept in each. The least recently used session and the oldest article go."""
+"""Sessions kept in all; articles and turns kept in each. The least recently used session and the oldest article go; not a
+session that waits for an answer, of which there are fewer."""
 
 TOKEN = re.compile(r"[0-9a-f]{32,128}")
-BEAT = 0.1
-"""Seconds between two looks at a growing answer."""
+BEAT, PULSE = 0.1, 5.0
+"""Seconds between two looks at a growing answer, and after which one is shown again though it has not changed: only when it is
+sent something does Gradio let go of a tab that was closed."""
+AWAY = 30.0
+"""Seconds without a look after which a question is dropped, because its tab was closed; a reload takes less."""
+PER_MINUTE = 20
+"""Questions and translations a session may ask for in a minute. That keeps one tab from taking all places; a program can make
+itself as many sessions as it likes, and what it meets is the end of the queue."""
 
 
 @dataclass(frozen=True)
@@ -56,8 +65,15 @@ class Session:
         self.own: tuple[Article, ...] = ()
         self.exchanges: tuple[Exchange, ...] = ()
         self._lock = threading.RLock()
-        self._running: object | None = None
+        self._running: Place | None = None
         self._at = 0
+        self._looked = 0.0
+        self._asked: list[float] = []
+
+    @property
+    def busy(self) -> bool:
+        """Whether a question is being answered, or waits for it."""
+        return self._running is not None
 
     @property
     def articles(self) -> tuple[Article, ...]:
@@ -90,7 +106,7 @@ class Session:
         """Begin to answer a question to the article on show; comes back with the number of its turn.
 
         `at` puts it in the place of an earlier turn, about that turn's article; the later turns go unless `keep`.
-        Raises QuestionError for an empty or too long question, and while another one is being answered.
+        Raises QuestionError for an empty or too long question, while another one is being answered, and when too many wait.
         """
         question = checked(question.encode("utf-8", "replace").decode())
         with self._lock:
@@ -100,78 +116,120 @@ class Session:
                 at = len(self.exchanges)
             if at >= TURNS:
                 raise QuestionError(f"A conversation has at most {TURNS} turns. Clear it to go on.")
-            if at < len(self.exchanges):
-                self.show(self.exchanges[at].article.hash)
-            article, before, after = self.article, self.exchanges[:at], self.exchanges[at + 1 :] if keep else ()
+            article = self.exchanges[at].article if at < len(self.exchanges) else self.article
+            before, after = self.exchanges[:at], self.exchanges[at + 1 :] if keep else ()
             history = [
                 Turn(e.answer.question, e.answer.text) for e in before if e.state == "done" and e.article.hash == article.hash
             ]
             answer = Answer(question, language=language or detect_language(question), stage="searching")
-            self.exchanges = (*before, Exchange(question, article, answer), *after)
-            self._running, self._at = object(), at
+            place = self._admitted(article)
+            self.article, self.exchanges = article, (*before, Exchange(question, article, answer), *after)
+            self._running, self._at, self._looked = place, at, time.monotonic()
             settings = {"evidence": evidence} if evidence else {}
-            work = [self._running, self.exchanges[at], history, language, settings]
-        threading.Thread(target=self._answer, args=work, daemon=True).start()
+            work = (place, self.exchanges[at], history, language, settings)
+        try:
+            threading.Thread(target=self._answer, args=work, daemon=True).start()
+            threading.Thread(target=self._watch, args=[place], daemon=True).start()
+        except RuntimeError as exc:
+            self._put(place, state="failed", note=f"The answer could not be made: {exc}. Ask again.")
         return at
 
+    def translate(self, at: int, number: int) -> str:
+        """A machine translation of a sentence that a turn cites, into the language of its answer, when its turn comes.
+
+        Raises QuestionError when there is no such citation, and when too many wait.
+        """
+        exchange = self.turn(at)
+        cited = [c.sentence for c in exchange.answer.citations if c.number == number] if exchange else []
+        if not exchange or not cited:
+            raise QuestionError("This citation is no longer kept. Load the page again.")
+        with self.library.turn(exchange.article, self._admitted(exchange.article)) as chat:
+            return chat.translate(cited[0], exchange.answer.language)
+
     def turn(self, at: int) -> Exchange | None:
-        """A turn as it stands now; None when it was cleared."""
+        """A turn as it stands now, with what it waits for: its article, or so many before it. None when it was cleared."""
         with self._lock:
             if not 0 <= at < len(self.exchanges):
                 return None
-            exchange = self.exchanges[at]
-        step = None if exchange.over else self.library.opening(exchange.article)
-        return replace(exchange, waits=step) if isinstance(step, tuple) else exchange
+            exchange, place, self._looked = self.exchanges[at], self._running, time.monotonic()
+        if exchange.over or not place:
+            return exchange
+        step, ahead = self.library.opening(exchange.article), place.ahead
+        if isinstance(step, tuple):
+            return replace(exchange, waits=step)
+        return replace(exchange, waits=(f"{ahead} before you", 0, 0)) if ahead else exchange
 
     def follow(self, at: int | None = None) -> Iterator[tuple[int, Exchange]]:
-        """A turn and its number each time it has changed, until it is over, at most ten times a second.
+        """A turn and its number each time it has changed, until it is over: every PULSE seconds at least, every BEAT at most.
 
         Without a number, the turn that is being answered, if there is one.
         """
         if at is None:
             at = self._at if self._running else -1
-        seen = None
+        seen, shown = None, 0.0
         while (now := self.turn(at)) and not (seen and seen.over):
-            if now != seen:
+            if now != seen or time.monotonic() - shown > PULSE:
                 yield at, now
+                shown = time.monotonic()
             seen = now
             time.sleep(0 if now.over else BEAT)
 
     def stop(self) -> None:
-        """End the answer that is being made; the model is free for others at its next word."""
-        if self._running:
-            self._put(self._running, state="stopped")
+        """End the answer that is being made, or waits: its place is free at once, the model at its next word."""
+        if place := self._running:
+            self._put(place, state="stopped")
 
     def clear(self) -> None:
         """Forget the conversation; the articles stay."""
         with self._lock:
+            if self._running:
+                self._running.leave()
             self._running, self.exchanges = None, ()
 
+    def _admitted(self, article: Article) -> Place:
+        """A place in the queue. Raises QuestionError when it is full, or the session has asked for too many."""
+        with self._lock:
+            now = time.monotonic()
+            self._asked = [at for at in self._asked if now - at < 60]
+            if len(self._asked) >= PER_MINUTE:
+                wait = math.ceil(60 - (now - self._asked[0]))
+                raise QuestionError(f"A tab may ask {PER_MINUTE} times a minute. Ask again in {wait} seconds.")
+            place = self.library.join(article)
+            self._asked.append(now)
+            return place
+
     def _answer(
-        self, running: object, exchange: Exchange, history: list[Turn], language: str | None, settings: dict[str, Any]
+        self, place: Place, exchange: Exchange, history: list[Turn], language: str | None, settings: dict[str, Any]
     ) -> None:
         try:
-            chat = self.library.chat(exchange.article).using(**settings)
-            if not self._put(running):
-                return
-            with closing(chat.stream(exchange.asked, history=history, language=language)) as answers:  # type: ignore[type-var]
-                for answer in answers:
-                    if not self._put(running, answer=answer, state=answer.stage):
-                        return
+            with self.library.turn(exchange.article, place) as chat:
+                answers = chat.using(**settings).stream(exchange.asked, history=history, language=language)
+                with closing(answers):  # type: ignore[type-var]
+                    for answer in answers:
+                        if not self._put(place, answer=answer, state=answer.stage):
+                            return
         except SanadError as exc:
-            self._put(running, state="failed", note=str(exc))
+            self._put(place, state="failed", note=str(exc))
         except Exception as exc:  # whatever it is, the page says so and the server's log holds it
             traceback.print_exc(file=sys.stderr)
-            self._put(running, state="failed", note=f"The answer could not be made: {type(exc).__name__}. Ask again.")
+            self._put(place, state="failed", note=f"The answer could not be made: {type(exc).__name__}. Ask again.")
 
-    def _put(self, running: object, **changes: Any) -> bool:
+    def _watch(self, place: Place) -> None:
+        """Drop the question once nobody looks at it."""
+        while self._running is place:
+            if time.monotonic() - self._looked > AWAY:
+                self._put(place, state="stopped", note="(the page was closed)")
+            time.sleep(BEAT)
+
+    def _put(self, place: Place, **changes: Any) -> bool:
         """Change the turn that is being answered; False when it is that one no longer."""
         with self._lock:
-            if self._running is not running:
+            if self._running is not place:
                 return False
             changed = replace(self.exchanges[self._at], **changes)
             if changed.over:
                 self._running = None
+                place.leave()
             self.exchanges = (*self.exchanges[: self._at], changed, *self.exchanges[self._at + 1 :])
             return True
 
@@ -192,5 +250,5 @@ class Sessions:
             session = self._kept.setdefault(token, Session(self.library))
             self._kept.move_to_end(token)
             while len(self._kept) > SESSIONS:
-                self._kept.popitem(last=False)
+                del self._kept[next(other for other, one in self._kept.items() if not one.busy)]
             return session

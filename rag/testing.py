@@ -1,6 +1,6 @@
 """An encoder and a chat model made of arithmetic, for tests that need neither weights nor seconds.
 
-    Chat(article, encoder=WordEncoder(), model=WordModel(), calibration=CALIBRATION, config=Config(cache=None))
+    Chat(article, encoder=WordEncoder(), model=WordModel(), calibration=CALIBRATION, config=Config(keep=False))
 """
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from embeddings.weights import Progress
 from rag.calibration import Calibration, Logistic
 from rag.models import Reading
 
-CALIBRATION = Calibration({"cosine": 1.0, "gain": 1.0}, 0.5, Logistic(-2.5, {"yes": 1.0}), 0.5, Logistic(0.0, {"share": 1.0}))
+CALIBRATION = Calibration({"cosine": 1.0, "gain": 6.0}, 0.5, Logistic(-2.5, {"yes": 1.0}), 0.5, Logistic(0.0, {"share": 1.0}))
 """The article answers where a sentence shares three words with the question, of those that WordModel knows."""
 
 

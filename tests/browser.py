@@ -96,7 +96,7 @@ def served() -> Iterator[str]:
     library = Library()
     if os.environ.get("SANAD_TEST_FAKES") == "1":
         fakes = partial(Chat, encoder=PhraseEncoder(), model=PhraseModel(), calibration=CALIBRATION)
-        library = Library(config=Config(cache=None), open_chat=fakes)  # type: ignore[arg-type]
+        library = Library(config=Config(keep=False), open_chat=fakes)  # type: ignore[arg-type]
     page = launch(library, port=0, wait=False)
     try:
         yield str(page.local_url)

@@ -71,3 +71,28 @@ def test_bad_files_say_what_is_wrong(tmp_path, data, says):
 def test_missing_file_is_named(tmp_path):
     with pytest.raises(ArticleError, match="nowhere.txt"):
         Article.open(tmp_path / "nowhere.txt")
+
+
+def test_a_name_that_no_file_can_have_is_an_article_error():
+    for name in ("a\0b.txt", "\ud800.txt"):
+        with pytest.raises(ArticleError, match="Can't read"):
+            Article.open(name)
+
+
+def test_a_run_of_marks_ends_one_sentence():
+    article = Article.from_text('Really?!… "No..." He left.... So')
+    assert [s.text for s in article.sentences] == ["Really?!…", '"No..."', "He left....", "So"]
+
+
+def test_the_pieces_of_a_long_sentence_have_no_space_around_them():
+    article = Article.from_text("word " * 400 + "," + " " * 900 + "end")
+    assert all(s.text == s.text.strip() for s in article.sentences)
+    assert "".join("".join(s.text.split()) for s in article.sentences) == "word" * 400 + ",end"
+
+
+def test_what_stands_again_in_a_longer_line_is_left_out_and_of_lines_that_are_the_same_all_but_the_first():
+    said = "the gates of the old harbour stay open at night until the last boat is in"
+    wind = "Wind and rain came over the sea. " * 2
+    article = Article.from_text("\n".join([said, wind, f"He said that {said} in summer.", wind, "Rain fell.", wind]))
+    assert [article.text[: o.start].count("\n") for o in article.omitted] == [0, 3, 5]
+    assert {o.reason for o in article.omitted} == {"repeat"}

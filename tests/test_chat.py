@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from rag import Chat, Config, QuestionError, Turn
+from rag.evaluation import in_language
 
 pytestmark = pytest.mark.weights
 
@@ -24,6 +25,20 @@ HOW_MUCH = {
     "كم خصص الاتحاد الأوروبي؟": "مليار يورو",
     "Сколько денег выделил Европейский союз?": "миллиард",
     "Combien l'UE a-t-elle alloué ?": "milliard",
+}
+IN_TWELVE = {
+    "ar": "لماذا رفضت موسكو وصول أمريكا إلى القواعد؟",
+    "de": "Warum hat Moskau den USA den Zugang zu Stützpunkten verweigert?",
+    "el": "Γιατί η Μόσχα αρνήθηκε στις ΗΠΑ την πρόσβαση σε βάσεις;",
+    "en": "Why did Moscow refuse US base access?",
+    "es": "¿Por qué Moscú negó a Estados Unidos el acceso a las bases?",
+    "hi": "मॉस्को ने अमेरिका को सैन्य अड्डों की अनुमति देने से क्यों इनकार किया?",
+    "ro": "De ce a refuzat Moscova accesul SUA la baze?",
+    "ru": "Почему Москва отказалась предоставить США базы?",
+    "th": "ทำไมมอสโกจึงปฏิเสธไม่ให้สหรัฐใช้ฐานทัพ",
+    "tr": "Moskova neden ABD'nin üslere erişimini reddetti?",
+    "vi": "Tại sao Moskva từ chối cho Mỹ sử dụng các căn cứ?",
+    "zh": "莫斯科为什么拒绝美国使用基地？",
 }
 ELSEWHERE = {
     "What is the capital of France?": "The article does not say.",
@@ -57,6 +72,13 @@ def test_the_refusal_is_cited_with_the_clause_on_the_treaty_it_continues(chat, q
 def test_the_amount_is_cited_and_said_in_the_questions_language(chat, question, word):
     answer, sentences = cited(chat, question)
     assert EURO in sentences and word in answer.text
+
+
+@pytest.mark.parametrize(("language", "question"), IN_TWELVE.items())
+def test_a_question_in_any_of_twelve_languages_is_answered_in_it_from_the_arabic_sentence(chat, language, question):
+    answer, sentences = cited(chat, question)
+    assert answer.language == language and REFUSAL in sentences
+    assert in_language(answer.claims[0].text, language)
 
 
 @pytest.mark.parametrize(("question", "reply"), ELSEWHERE.items())

@@ -78,7 +78,7 @@ def written(path, value):
 
 
 def word_chat(article):
-    return Chat(article, config=Config(cache=None), encoder=WordEncoder(), model=WordModel(), calibration=CALIBRATION)
+    return Chat(article, config=Config(keep=False), encoder=WordEncoder(), model=WordModel(), calibration=CALIBRATION)
 
 
 # Metrics, by hand
@@ -294,8 +294,8 @@ def test_figures_of_a_model_made_of_arithmetic(tmp_path):
 @pytest.fixture
 def command(monkeypatch, tmp_path):
     monkeypatch.setenv("SANAD_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr("rag.models.load_model", lambda *_: WordModel())
-    monkeypatch.setattr("rag.models.load_encoder", lambda *_: WordEncoder())
+    monkeypatch.setattr("rag.loading.load_model", lambda *_: WordModel())
+    monkeypatch.setattr("rag.loading.load_encoder", lambda *_: WordEncoder())
     monkeypatch.setattr("rag.calibration.Calibration.default", lambda: CALIBRATION)
     return lambda *words: CliRunner().invoke(app, ["evaluate", *map(str, words)])
 

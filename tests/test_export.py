@@ -86,7 +86,7 @@ def shown(markdown):
 
 def test_a_real_answer_is_exported_whole():
     article = Article.default()
-    chat = Chat(article, encoder=WordEncoder(), model=WordModel(), calibration=CALIBRATION, config=Config(cache=None))
+    chat = Chat(article, encoder=WordEncoder(), model=WordModel(), calibration=CALIBRATION, config=Config(keep=False))
     asked = (" لماذا رفضت موسكو استخدام القواعد العسكرية في دول آسيا الوسطى؟ ", "What is the capital of France?")
     answers = tuple(chat.ask(question) for question in asked)
     c = Conversation(article, answers, asked, "default", "m" * 64, "default", "e" * 64, "2026-11-24T12:00:00Z")

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from rag import Config
-from rag.models import load_model
+from rag.loading import load_model
 
 pytestmark = pytest.mark.weights
 

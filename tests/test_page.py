@@ -31,7 +31,7 @@ def opener(model=None):
 
 
 def library(*articles, **options):
-    return Library(articles or (HARBOUR, ORCHARD), config=Config(cache=None), **{"open_chat": opener(), **options})
+    return Library(articles or (HARBOUR, ORCHARD), config=Config(keep=False), **{"open_chat": opener(), **options})
 
 
 def answered(session, question, **options):
@@ -92,6 +92,14 @@ def test_the_last_used_chats_are_kept():
     assert shelf.chat(articles[0]) is first
     assert shelf.chat(articles[1]) is not second
     assert shelf.chat(articles[KEPT - 1]) is chats[KEPT - 1]
+
+
+def test_what_a_tab_brings_is_kept_in_memory_alone(tmp_path):
+    shelf = Library([HARBOUR], config=Config(cache=tmp_path), open_chat=opener())
+    shelf.chat(ORCHARD).ask(FORTY)
+    assert list(tmp_path.rglob("*")) == []
+    shelf.chat(HARBOUR)
+    assert {file.parent.name for file in tmp_path.rglob("*.*") if file.is_file()} == {"indexes", "readings"}
 
 
 def test_warming_tells_how_far_it_is_until_all_is_ready():
@@ -162,7 +170,7 @@ def test_the_least_recently_used_session_goes():
 def test_a_question_is_answered_as_by_the_chat():
     session = Session(library())
     exchange = answered(session, f" {FEES} ")
-    expected = opener()(HARBOUR, config=Config(cache=None)).ask(FEES)
+    expected = opener()(HARBOUR, config=Config(keep=False)).ask(FEES)
     assert (exchange.asked, exchange.article, exchange.state) == (FEES, HARBOUR, "done")
     assert plain(exchange.answer) == plain(expected)
     assert [c.sentence for c in exchange.answer.citations] == [1]
@@ -329,7 +337,7 @@ def test_a_question_from_the_box_empties_it_and_shows_a_growing_turn(page):
     steps = list(page.ask(call(), FEES, "auto", 3))
     assert [step[1] == "" for step in steps] == [True, *[False] * (len(steps) - 1)]
     assert 'data-state="done"' in steps[-1][0]["turns"][0]
-    assert steps[-1][0]["count"] == 1 and steps[-1][0]["notice"] == ""
+    assert steps[-1][0]["count"] == 1 and steps[0][0]["notice"] == ""
     assert len({step[0]["beat"] for step in steps}) == len(steps)
 
 
@@ -472,7 +480,7 @@ def test_three_endpoints_are_public(client):
 
 
 def test_asked_through_the_api_an_answer_is_the_same_as_on_the_command_line(client):
-    expected = opener()(ORCHARD, config=Config(cache=None)).ask(FORTY, language="fr")
+    expected = opener()(ORCHARD, config=Config(keep=False)).ask(FORTY, language="fr")
     got = client.predict(FORTY, ORCHARD.hash[:10], "fr", api_name="/ask")
     assert {**got, "timings": None} == {**json.loads(json.dumps(expected.to_dict())), "timings": None}
     assert got["answered"] and [c["sentence"] for c in got["citations"]] == [0]

@@ -56,7 +56,7 @@ function put({ turns: changed, count, notice }) {
     settle(old ?? fresh, !old);
   }
   all(".turn", turns).slice(count).forEach((extra) => extra.remove());
-  say(notice);
+  if (notice !== null) say(notice);
   highlight();
   if (chosen !== before && !stacked.matches) one("#article .cited")?.scrollIntoView({ block: "center" });
 }

@@ -1,0 +1,76 @@
+"""The encoder and the chat model of a Config: where their weights come from, loaded once per process and shared."""
+from __future__ import annotations
+
+import threading
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from embeddings import weights
+from embeddings.weights import Progress
+from rag.config import Config
+from rag.errors import ModelError
+from rag.models import ChatModel, LlamaCppModel
+
+if TYPE_CHECKING:
+    from embeddings.encoder import Encoder
+
+_LOADING = threading.Lock()
+
+
+def load_model(config: Config, progress: Progress | None = None) -> ChatModel:
+    """The chat model of a Config, loaded once per process. Raises WeightsError, ModelError."""
+    with _LOADING:
+        return _model(config.model, config.threads, config.cache, _Silent(progress))
+
+
+def load_encoder(config: Config, progress: Progress | None = None) -> Encoder:
+    """The encoder of a Config, loaded once per process. Raises WeightsError."""
+    with _LOADING:
+        return _encoder(config.encoder, config.threads, config.cache, _Silent(progress))
+
+
+class _Silent:
+    """A progress function that is equal to every other, so that it is no part of a cache's key."""
+
+    def __init__(self, progress: Progress | None) -> None:
+        self.progress = progress
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Silent)
+
+    def __hash__(self) -> int:
+        return 0
+
+
+@cache
+def _model(name: str, threads: int, folder: Path, progress: _Silent) -> ChatModel:
+    known = {"default": weights.CHAT, "small": weights.CHAT_SMALL}
+    if name in known:
+        path = weights.ensure(known[name], folder / "weights", progress.progress)
+        return LlamaCppModel(path, fingerprint=known[name].sha256, threads=threads)
+    if name.startswith("hf:"):
+        return LlamaCppModel(_download(name), threads=threads)
+    return LlamaCppModel(Path(name), threads=threads)
+
+
+@cache
+def _encoder(name: str, threads: int, folder: Path, progress: _Silent) -> Encoder:
+    from embeddings.encoder import SentenceTransformerEncoder, default_folder
+
+    if name != "default":
+        return SentenceTransformerEncoder(name, threads=threads)
+    made = default_folder(folder, progress.progress)
+    return SentenceTransformerEncoder(made, fingerprint=weights.ENCODER.sha256, threads=threads)
+
+
+def _download(name: str) -> Path:
+    from huggingface_hub import hf_hub_download
+
+    try:
+        _, repository, file = name.split(":", 2)
+        return Path(hf_hub_download(repository, file))
+    except ValueError as exc:
+        raise ModelError(f"--model {name} is not of the form hf:REPO:FILE, or its names are not valid ones.") from exc
+    except Exception as exc:  # the hub's errors share no root
+        raise ModelError(f"Can't get {name} from the hub: {exc}. Give a path to a .gguf file, or leave out --model.") from exc

@@ -1,0 +1,42 @@
+"""What `sanad bench` measures, and how it is written down."""
+import json
+
+import pytest
+
+from rag import Config
+from rag.bench import Measure, _written, bench, save
+
+NAMES = ("first word", "opened the first time")
+GROWN = [Measure(f"{n} paragraphs, {4 * n} sentences", name, n / 4, "s") for n in (1, 10) for name in NAMES]
+
+
+def test_a_measure_is_so_many_times_what_it_is_compared_with():
+    assert Measure("model", "decode", 30.0, "tokens/s", 40.0, "llama.cpp alone").ratio == 0.75
+    assert Measure("model", "decode", 30.0, "tokens/s").ratio is None
+
+
+@pytest.mark.parametrize("paragraphs", [1, 10, 100])
+def test_an_article_of_so_many_paragraphs_has_that_many_and_no_repeat_left_out(paragraphs):
+    article = _written(paragraphs)
+    assert (article.sentences[-1].paragraph + 1, article.omitted) == (paragraphs, ())
+    assert len({s.text for s in article.sentences}) == len(article.sentences) >= 4 * paragraphs
+
+
+def test_measures_are_saved_as_json_and_growth_as_a_picture(tmp_path):
+    save(tmp_path, GROWN, {"threads": 2})
+    saved = json.loads((tmp_path / "bench.json").read_text("utf-8"))
+    assert saved["settings"] == {"threads": 2} and [m["value"] for m in saved["measures"]] == [0.25, 0.25, 2.5, 2.5]
+    assert (tmp_path / "first-word.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.weights
+def test_the_real_weights_are_measured_beside_bare_loops():
+    measures = {(m.group, m.name): m for m in bench(Config(), repeats=1, grow=False)}
+    assert all(m.value > 0 for m in measures.values())
+    compared = {(m.group, m.name): m.against for m in measures.values() if m.ratio}
+    assert compared == {
+        ("question", "wording's prefill"): "the same prompt from nothing",
+        ("model", "prefill"): "llama.cpp alone",
+        ("model", "decode"): "llama.cpp alone",
+        ("encoder", "sentences"): "plain encode, float32",
+    }

@@ -1,0 +1,206 @@
+import ast
+import pickle
+import shutil
+import subprocess
+import sys
+from functools import partial
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from rag import Article, Chat, Config, doctor
+from rag.doctor import Check, needed
+from rag.errors import WeightsError
+from rag.testing import CALIBRATION, WordEncoder, WordModel
+from tests.lock import FILE, HEAD, MACHINE, ROOT, found, locked, pins
+
+OURS = [ROOT / "app.py", *(file for name in ("rag", "embeddings", "prompts") for file in sorted((ROOT / name).glob("*.py")))]
+TEXT = "The harbour closed yesterday. Fishermen protested loudly against harbour fees."
+OPEN = partial(Chat, encoder=WordEncoder(), model=WordModel(), calibration=CALIBRATION)
+
+
+# The lock file
+
+
+def test_every_pin_is_in_the_lock_with_the_same_version():
+    wanted = [Requirement(line) for line in pins()]
+    assert len(wanted) > 50 and "mcp" in {one.name for one in wanted}
+    assert {str(one.specifier) for one in wanted} == {f"=={locked()[canonicalize_name(one.name)]}" for one in wanted}
+    assert all(f"=={locked()[canonicalize_name(one.name)]}" == str(one.specifier) for one in wanted)
+
+
+def test_what_is_installed_and_needed_is_in_the_lock_at_its_version():
+    assert dict(found()) == locked()
+
+
+def test_the_lock_names_versions_and_nothing_else():
+    lines = FILE.read_text("utf-8").removeprefix(HEAD).splitlines()
+    assert lines == [f"{name}=={version}" for name, version in sorted(locked().items())]
+    assert not any("+" in line or "/" in line or "@" in line or MACHINE.match(line) for line in lines)
+
+
+def test_make_installs_by_the_lock_and_again_when_it_changes():
+    rules = (ROOT / "Makefile").read_text()
+    assert ".venv/.installed: pyproject.toml requirements.lock\n" in rules
+    assert '-c requirements.lock -e ".[weights,dev]"\n' in rules
+    if make := shutil.which("make"):
+        said = subprocess.run([make, "-n", "-B", "install"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+        assert "pip install --quiet --progress-bar off -c requirements.lock" in said
+
+
+def made_up(folder, name, version="1.0", requires=()):
+    info = folder / f"{name}-{version}.dist-info"
+    info.mkdir()
+    lines = [f"Requires-Dist: {line}" for line in requires]
+    (info / "METADATA").write_text("\n".join([f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}", *lines, ""]))
+
+
+def test_needs_of_needs_are_found_by_their_markers_and_extras(tmp_path, monkeypatch):
+    made_up(tmp_path, "aa", requires=["bb[more]>=1,<3", 'never; python_version < "3"', 'other; extra == "other"'])
+    made_up(tmp_path, "bb", requires=['cc>2; extra == "more"', 'dd; extra == "less"', "AA"])
+    made_up(tmp_path, "ee", requires=["bb!=2"])
+    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
+    asked = {name: set(map(str, versions)) for name, versions in needed(["aa==1.0", "ee"]).items()}
+    assert asked == {"aa": {"==1.0"}, "bb": {">=1", "<3", "!=2"}, "cc": {">2"}, "ee": set()}
+
+
+# No pickle
+
+
+def test_nothing_of_ours_reads_or_writes_a_pickle():
+    refused = {"pickle", "cPickle", "_pickle", "cloudpickle", "dill", "joblib", "shelve", "marshal"}
+    assert len(OURS) > 30
+    for file in OURS:
+        for node in ast.walk(ast.parse(file.read_text("utf-8"))):
+            if isinstance(node, ast.Import):
+                assert not refused & {alias.name.partition(".")[0] for alias in node.names}, file
+            elif isinstance(node, ast.ImportFrom):
+                assert (node.module or "").partition(".")[0] not in refused, file
+            elif isinstance(node, ast.keyword):
+                assert node.arg != "allow_pickle", file
+            elif isinstance(node, ast.Attribute):
+                assert ast.unparse(node) not in ("torch.load", "torch.save", "np.load", "np.save", "numpy.load"), file
+
+
+def test_an_article_is_kept_and_used_again_without_a_pickle(tmp_path, monkeypatch):
+    for name in ("load", "loads", "dump", "dumps"):
+        monkeypatch.setattr(pickle, name, lambda *_, **__: pytest.fail("pickled"))
+    answers = [OPEN(Article.from_text(TEXT), config=Config(cache=tmp_path)).ask("Fishermen protested?").text for _ in range(2)]
+    assert answers[0] == answers[1]
+    files = [file for file in tmp_path.rglob("*") if file.is_file() and file.suffix]
+    assert {file.suffix for file in files} == {".faiss", ".cells", ".json"}
+    assert {file.read_bytes()[:1] for file in files} == {b"I", b"[", b"{"}  # FAISS's own format and JSON; a pickle begins with 80
+
+
+# What the doctor finds
+
+
+def check(config, name):
+    """The check of this name: what comes after it, such as loading the models, is not done."""
+    return next(one for one in doctor.checks(config) if one.name == name)
+
+
+@pytest.fixture
+def config(tmp_path):
+    return Config(cache=tmp_path / "cache")
+
+
+def test_packages_that_are_missing_or_of_another_version_are_found(config, monkeypatch):
+    assert check(config, "packages").mend == ""
+    monkeypatch.setattr(doctor, "needed", lambda lines: needed(["nowhere-to-be-found==1", "numpy<1", "rich"]))
+    found = check(config, "packages")
+    assert found.found == f"nowhere-to-be-found missing (needed: ==1), numpy {metadata.version('numpy')} (needed: <1)"
+    assert found.mend == "Run: rm -rf .venv && make install"
+
+
+def test_more_threads_than_processors_are_found(tmp_path):
+    assert check(Config(cache=tmp_path, threads=1), "threads").mend == ""
+    assert "SANAD_THREADS" in check(Config(cache=tmp_path, threads=10_000), "threads").mend
+
+
+def test_too_little_memory_is_found_whatever_limits_it(config, monkeypatch):
+    for limits in ([("in this machine", 2e9)], [("in this machine", 8e9), ("by ulimit -v", 1e9)]):
+        monkeypatch.setattr(doctor, "_limits", lambda limits=limits: iter(limits))
+        assert "About 3 GB are needed" in check(config, "memory").mend
+    monkeypatch.setattr(doctor, "_limits", lambda: iter([("in this machine", 8e9), ("free", 4e9)]))
+    assert check(config, "memory") == Check("memory", "8.0 GB in this machine, 4.0 GB free")
+    monkeypatch.setattr(doctor, "_limits", lambda: iter(()))
+    assert check(config, "memory").mend == ""
+
+
+def test_a_limit_of_the_shell_is_seen():
+    code = (
+        "import resource; resource.setrlimit(resource.RLIMIT_AS, (2_500_000_000,) * 2); "
+        "from rag import doctor; print(dict(doctor._limits())['by ulimit -v'], doctor._memory().mend != '')"
+    )
+    said = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert said == "2500000000 True\n"
+
+
+def test_a_cache_that_cannot_be_written_is_found(tmp_path):
+    (tmp_path / "file").touch()
+    found = check(Config(cache=tmp_path / "file" / "cache"), "cache")
+    assert found.mend.startswith(f"Can't write to {tmp_path / 'file' / 'cache'}: Not a directory") and "SANAD_CACHE" in found.mend
+
+
+def test_a_missing_home_is_found(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    found = check(Config(cache=Path("~/.cache/sanad")), "cache")
+    assert found.mend == "There is no home folder that ~ could stand for. Set SANAD_CACHE to a folder."
+    assert not (tmp_path / "~").exists()
+
+
+def test_a_full_disk_is_found(config, monkeypatch):
+    usage = shutil.disk_usage(config.cache.parent)
+    monkeypatch.setattr(doctor.shutil, "disk_usage", lambda folder: usage._replace(free=500_000_000))
+    assert check(config, "cache").mend == "Free 2.0 GB, or point SANAD_CACHE elsewhere."
+    monkeypatch.setattr(doctor.shutil, "disk_usage", lambda folder: usage._replace(free=3_000_000_000))
+    assert check(config, "cache").mend == ""
+
+
+@pytest.mark.parametrize("suffix", [".faiss", ".cells"])
+@pytest.mark.parametrize("damage", ["flipped", "cut", "unsigned", "signed by nonsense", "signed as a list"])
+def test_damaged_kept_articles_are_found(config, suffix, damage):
+    OPEN(Article.from_text(TEXT), config=config)
+    assert check(config, "kept articles") == Check("kept articles", "2 indexes and readings, all whole")
+    (file,) = config.cache.glob(f"*/*{suffix}")
+    data, recipe = file.read_bytes(), file.with_suffix(".json")
+    if damage == "flipped":
+        file.write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
+    elif damage == "cut":
+        file.write_bytes(data[:-1])
+    elif damage == "unsigned":
+        recipe.unlink()
+    else:
+        recipe.write_text("{" if damage == "signed by nonsense" else "[1]")
+    found = check(config, "kept articles")
+    assert found.found == f"1 of 2 damaged: {file.relative_to(config.cache)}" and "made again" in found.mend
+    OPEN(Article.from_text(TEXT), config=config)
+    assert check(config, "kept articles").mend == ""
+
+
+def test_weights_that_are_damaged_or_missing_are_found(config, monkeypatch):
+    def gone(*part):
+        raise WeightsError("The package is not installed.")
+
+    name, size = doctor.weights.CHAT.name, doctor.weights.CHAT.size
+    monkeypatch.setattr(doctor.weights, "_find", lambda *part: Path())
+    assert check(config, name) == Check(name, "its packages are installed; the first question assembles it")
+    monkeypatch.setattr(doctor.weights, "_find", gone)
+    assert "make install" in check(config, name).mend and size > 0
+    (config.cache / "weights").mkdir(parents=True)
+    (config.cache / "weights" / name).write_bytes(b"GGUF")
+    found = check(config, name)
+    assert (found.found, found.mend) == ("damaged", f"Remove {config.cache / 'weights' / name}; the next start makes it again.")
+    small = Config(cache=config.cache, model="small")
+    assert check(small, doctor.weights.CHAT_SMALL.name).found == "not installed"
+
+
+def test_an_encoder_that_was_not_prepared_or_is_damaged_is_found(config):
+    assert check(config, "prepared encoder") == Check("prepared encoder", "the first question prepares it")
+    folder = doctor.encoder._folder(config.cache)
+    folder.mkdir(parents=True)
+    assert check(config, "prepared encoder").mend == f"Remove {folder}; the next start makes it again."
