@@ -372,7 +372,8 @@ def test_in_a_browser_no_script_of_theirs_runs_and_nothing_is_asked_of_another_s
 
 
 @pytest.mark.weights
-@pytest.mark.parametrize("step", [4, pytest.param(1, marks=pytest.mark.soak)])
+@pytest.mark.soak
+@pytest.mark.parametrize("step", [1])
 def test_the_model_does_not_do_what_an_article_or_a_question_tells_it(capsys, step):
     """Prints how often it did: a claim has the sign, and none of the sentences it cites has it."""
     from rag.loading import load_encoder, load_model
