@@ -23,6 +23,7 @@ from rag.article import Article
 from rag.chat import Chat
 from rag.config import Config
 from rag.datatypes import Answer
+from rag.errors import SanadError
 from rag.loading import load_encoder, load_model
 from rag.models import LlamaCppModel
 from rag.report import GREY, INK, peak, write
@@ -123,9 +124,12 @@ def _start(config: Config, repeats: int) -> Iterator[Measure]:
     times = []
     for _ in range(repeats + 1):
         began = time.perf_counter()
-        subprocess.run(command, check=True, capture_output=True)
-        times.append(time.perf_counter() - began)
-    yield Measure("start", "new process to its end after the first word", statistics.median(times[1:]), "s")
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+            assert process.stdout
+            if process.stdout.readline() != b"word\n":
+                raise SanadError(f"A new process gave no word: {process.communicate()[1].decode(errors='replace')[-2000:]}")
+            times.append(time.perf_counter() - began)
+    yield Measure("start", "new process to the first word", statistics.median(times[1:]), "s")
 
 
 def _questions(chat: Chat, repeats: int) -> Iterator[Measure]:

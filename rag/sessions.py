@@ -3,10 +3,8 @@ from __future__ import annotations
 
 import math
 import re
-import sys
 import threading
 import time
-import traceback
 from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import closing
@@ -18,6 +16,7 @@ from rag.chat import checked
 from rag.datatypes import Answer, Turn
 from rag.errors import ArticleError, QuestionError, SanadError
 from rag.library import Library, Step
+from rag.log import log
 from rag.queue import Place
 
 SESSIONS = 64
@@ -211,7 +210,7 @@ class Session:
         except SanadError as exc:
             self._put(place, state="failed", note=str(exc))
         except Exception as exc:  # whatever it is, the page says so and the server's log holds it
-            traceback.print_exc(file=sys.stderr)
+            log.exception("a question was not answered")
             self._put(place, state="failed", note=f"The answer could not be made: {type(exc).__name__}. Ask again.")
 
     def _watch(self, place: Place) -> None:
