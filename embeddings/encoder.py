@@ -19,8 +19,8 @@ from embeddings.errors import SanadError, WeightsError, enough_memory
 from embeddings.files import Progress, hashed, intact, log, mark, marked, sync, unfinished, whole, writing
 from embeddings.weights import ENCODER, TOKENIZER, ensure
 
-CHUNK = 128
-"""Texts encoded between two words of progress."""
+CHUNK, BATCH = 128, 16
+"""Texts encoded between two words of progress; texts in one evaluation: more take more memory, and no less time."""
 RECIPE = "recipe.json"
 """In the folder of the default encoder: the SHA-256 of each of its files."""
 
@@ -65,7 +65,7 @@ class SentenceTransformerEncoder:
             raise WeightsError(
                 f"sentence-transformers can't load {model}: {exc}. --encoder takes a folder, a hub name, or default."
             ) from exc
-        self.fingerprint = hashlib.sha256(f"{fingerprint or model} {dtype} e5".encode()).hexdigest()
+        self.fingerprint = hashlib.sha256(f"{fingerprint or model} {dtype} {BATCH} e5".encode()).hexdigest()
 
     def queries(self, texts: Sequence[str]) -> np.ndarray:
         return self._encode([f"query: {text}" for text in texts])
@@ -86,7 +86,7 @@ class SentenceTransformerEncoder:
         # A lone surrogate has no UTF-8 form; the tokenizer takes none.
         clean = [text.encode("utf-8", "replace").decode() for text in texts]
         with enough_memory("encoding the article"):
-            vectors = self._model.encode(clean, show_progress_bar=False, normalize_embeddings=True)
+            vectors = self._model.encode(clean, batch_size=BATCH, show_progress_bar=False, normalize_embeddings=True)
         return np.asarray(vectors, np.float32)
 
 
