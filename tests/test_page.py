@@ -238,7 +238,7 @@ def test_a_question_waits_for_its_article_and_can_be_stopped_meanwhile():
     assert answered(session, FEES).state == "done"
 
 
-def test_errors_are_said_in_the_turn(capsys):
+def test_errors_are_said_in_the_turn(caplog):
     def missing(article, **options):
         raise ModelError("There is no model file x.")
 
@@ -249,7 +249,7 @@ def test_errors_are_said_in_the_turn(capsys):
     assert (failed.state, failed.note) == ("failed", "There is no model file x.")
     failed = answered(Session(library(open_chat=broken)), FEES)
     assert (failed.state, failed.note) == ("failed", "The answer could not be made: ZeroDivisionError. Ask again.")
-    assert "secret" in capsys.readouterr().err
+    assert "secret" in caplog.text
     with pytest.raises(QuestionError, match="empty"):
         Session(library()).ask(" \n")
 
