@@ -127,7 +127,8 @@ def _start(config: Config, repeats: int) -> Iterator[Measure]:
         with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
             assert process.stdout
             if process.stdout.readline() != b"word\n":
-                raise SanadError(f"A new process gave no word: {process.communicate()[1].decode(errors='replace')[-2000:]}")
+                *_, last = process.communicate()[1].decode(errors="replace").splitlines() or [""]
+                raise SanadError(f"A new process gave no word. It ended with: {last}")
             times.append(time.perf_counter() - began)
     yield Measure("start", "new process to the first word", statistics.median(times[1:]), "s")
 
