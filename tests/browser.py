@@ -113,9 +113,12 @@ def browsing() -> Iterator[Browser]:
 
 
 class Visit:
-    """The page as one reader has it, and what a reader does with it."""
+    """The page as one reader has it, and what a reader does with it; `errors` are what goes wrong in it."""
 
     def __init__(self, context: BrowserContext, url: str) -> None:
+        self.errors: list[str] = []
+        context.on("weberror", lambda error: self.errors.append(str(error.error)))
+        context.on("console", lambda said: self.errors.append(said.text) if said.type == "error" else None)
         context.set_default_timeout(TIMEOUT)
         context.set_default_navigation_timeout(PATIENCE)
         self.page = context.new_page()
@@ -129,6 +132,13 @@ class Visit:
         """Wait until the page can be used and no model is loading."""
         expect(self.article).to_be_visible(timeout=PATIENCE)
         expect(self.page.locator("#loading progress")).to_have_count(0, timeout=PATIENCE)
+
+    def reload(self) -> None:
+        """Load the page again. That this cut off what the old one was receiving is no error."""
+        before = len(self.errors)
+        self.page.reload(wait_until="commit")
+        del self.errors[before:]
+        self.page.wait_for_load_state()
 
     def ask(self, question: str) -> Locator:
         """A new turn, on its way to an answer."""

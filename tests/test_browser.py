@@ -107,9 +107,9 @@ def reader(browser, url, happened):
         with browser.new_context(**{"viewport": DESKTOP, "reduced_motion": "reduce", **settings}) as context:
             context.on("request", lambda request: happened["requests"].append(request.url))
             context.on("dialog", lambda dialog: (happened["dialogs"].append(dialog.message), dialog.dismiss()))
-            context.on("weberror", lambda error: happened["errors"].append(str(error.error)))
-            context.on("console", lambda said: said.type == "error" and happened["errors"].append(said.text))
-            yield Visit(context, url)
+            visit = Visit(context, url)
+            yield visit
+            happened["errors"] += visit.errors
 
     return reader
 
@@ -463,7 +463,7 @@ def test_a_reload_keeps_conversation_citations_and_own_article(visit):
     talk.loaded()
     turn = talk.answered(BUILDER)
     before = [turn.locator(".answer").text_content(), turn.locator(".citations").text_content(), shown(talk)]
-    talk.page.reload()
+    talk.reload()
     expect(talk.done(turn).locator(".answer")).to_have_attribute("data-answered", "true")
     expect(talk.article).to_contain_text("Ole Hansen")
     assert [turn.locator(".answer").text_content(), turn.locator(".citations").text_content(), shown(talk)] == before
@@ -524,7 +524,7 @@ def test_a_marker_of_an_answer_from_another_article_shows_that_article_first(vis
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_no_serious_fault(talk, scheme):
     talk.page.emulate_media(color_scheme=scheme)
-    talk.page.reload()
+    talk.reload()
     expect(talk.turns).to_have_count(3, timeout=PATIENCE)
     expect(talk.page.locator("body.dark")).to_have_count(int(scheme == "dark"))
     jump(talk.turns.nth(1), REFUSAL)
@@ -557,5 +557,5 @@ def test_no_page_asked_another_host_showed_a_dialog_or_failed(talk, url, happene
     """Stands last: it looks back on the whole run."""
     foreign = [one for one in happened["requests"] if not one.startswith((url, "data:", "blob:"))]
     assert happened["requests"] and foreign == []
-    assert (happened["dialogs"], happened["errors"]) == ([], [])
+    assert (happened["dialogs"], happened["errors"], talk.errors) == ([], [], [])
     assert talk.page.evaluate(FOREIGN, url.split("/")[2]) == []

@@ -487,9 +487,10 @@ def test_a_session_that_waits_for_an_answer_is_not_the_one_that_goes():
 
 
 def test_the_page_shows_how_many_come_before_and_stops_a_question_that_waits():
-    model = Held()
+    model = Step()
     page = Page(library(open_chat=opener(model)))
     page.sessions.get("f" * 64).ask(FEES)
+    assert model.reached.acquire(timeout=PATIENCE)
     shown = page.ask(call(), FEES, "auto", 3)
     first = next(shown)[0]
     turn = first["turns"][0]
