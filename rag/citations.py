@@ -2,27 +2,29 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Iterator
 
 from rag.article import Article
 from rag.datatypes import Answer, Citation, Claim
 from rag.evidence import Evidence
+from rag.numbers import numbers_stand
 
-NUMBER = re.compile(r"\d+(?:[.,٫٬]\d+)*")
 UNSEEN = r"[\s\u00ad\u061c\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff]*+"
 MARKER = re.compile(rf"[\[［【]{UNSEEN}\^?\d++(?:{UNSEEN}[,،;؛–-]{UNSEEN}\d++)*+{UNSEEN}[\]］】]")
 """What a reader could take for a marker: also of other brackets and digits, and with characters in it that do not show."""
 
 
-def cite(article: Article, evidence: Evidence, text: str) -> tuple[str, tuple[Claim, ...], tuple[Citation, ...]]:
-    """(text with markers, claims, citations) of an answer written from the evidence.
+def cite(
+    article: Article, evidence: Evidence, text: str, language: str
+) -> tuple[str, tuple[Claim, ...], tuple[Citation, ...]]:
+    """(text with markers, claims, citations) of an answer written in a language from the evidence.
 
     Support is halved when the text has a number that no cited sentence has: numbers are to be copied, not made.
     """
     words = without_markers(text)
     sentences = [article.sentences[i] for i in evidence.chosen]
-    agreed = 1.0 if numbers_stand(words, " ".join(s.text for s in sentences)) else 0.5
+    source = " ".join(s.text for s in sentences)
+    agreed = 1.0 if numbers_stand(words, language, source, article.language) else 0.5
     citations = tuple(
         Citation(number, s.start, s.end, s.text, round(agreed * evidence.chosen[s.index], 4), s.index, article.page(s.start))
         for number, s in enumerate(sentences, 1)
@@ -53,18 +55,3 @@ def segments(answer: Answer) -> Iterator[tuple[str, Citation | None]]:
     cited = {f"[{citation.number}]": citation for citation in answer.citations}
     pieces = re.split("|".join(map(re.escape, cited)).join("()"), answer.text) if cited else [answer.text]
     return ((piece, cited.get(piece)) for piece in pieces)
-
-
-def numbers_stand(claim: str, source: str) -> bool:
-    """Whether every number of the claim stands in the source, whatever digits either is written in.
-
-    >>> numbers_stand("in 1889", "عام ١٨٨٩"), numbers_stand("12,5 km", "12.5 km"), numbers_stand("7", "17")
-    (True, True, False)
-    """
-    return set(_numbers(claim)) <= set(_numbers(source))
-
-
-def _numbers(text: str) -> list[str]:
-    return [
-        "".join(str(unicodedata.digit(c)) for c in number if c.isdigit()) for number in NUMBER.findall(text)
-    ]

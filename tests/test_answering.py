@@ -5,7 +5,7 @@ from itertools import pairwise
 import pytest
 
 from rag import Article, Chat, Config, QuestionError, Turn
-from rag.citations import numbers_stand
+from rag.numbers import numbers_stand, powers
 from rag.testing import CALIBRATION, WordEncoder, WordModel
 
 TEXT = """Foxes sleep under oak trees during winter. Badgers build deep tunnels near rivers.
@@ -97,8 +97,30 @@ def test_answers_are_frozen(tmp_path):
 
 
 def test_numbers_are_compared_whole_and_in_any_digits():
-    assert numbers_stand("1,5 and ٢٠", "٢٠ or 1.5")
-    assert not numbers_stand("15", "5 and 1")
+    assert numbers_stand("1,5 and ٢٠", "en", "٢٠ or 1.5", "en")
+    assert not numbers_stand("15", "en", "5 and 1", "en")
+
+
+BILLION = {
+    "ar": "بمليار يورو", "de": "Milliarden Euro", "el": "ένα δισεκατομμύριο", "en": "a billion euros", "es": "mil millones",
+    "fa": "یک میلیارد", "fr": "un milliard d'euros", "he": "מיליארד אירו", "hi": "एक बिलियन", "id": "satu miliar", "it": "miliardi",
+    "ja": "十億ユーロ", "ko": "십억 유로", "nl": "miljard euro", "pl": "miliard euro", "pt": "mil milhões", "ro": "un miliard",
+    "ru": "миллиардов евро", "sv": "en miljard", "th": "หนึ่งพันล้านยูโร", "tr": "bir milyar", "vi": "một tỷ euro", "zh": "十亿欧元",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("language", BILLION)
+def test_an_amount_in_words_stands_where_the_source_names_one_as_great(language):
+    source = "خصص الاتحاد الأوروبي مليار يورو"
+    assert powers(BILLION[language], language) == {9}
+    assert numbers_stand(BILLION[language], language, source, "ar")
+    assert not numbers_stand(BILLION[language], language, source.replace("مليار", "مليون"), "ar")
+    assert numbers_stand(BILLION[language], language, "1 000 000 000 → 1,000,000,000", "en")
+
+
+def test_words_that_hold_an_amounts_letters_are_none():
+    assert powers("تتألف من مؤلفين", "ar") == powers("la familia", "es") == powers("bina", "tr") == powers("기억", "ko") == set()
+    assert powers("خمسة آلاف والملايين", "ar") == {3, 6} and powers("tỷ lệ", "vi") == powers("million", "xx") == set()
 
 
 def test_a_sentence_is_translated_from_itself_alone(tmp_path):

@@ -105,7 +105,7 @@ def any_reply(text):
     from rag.citations import cite
 
     evidence = Evidence({1: 0.9, 0: 0.4}, 1.0, 0.9, None, {}, (), {})
-    marked, claims, citations = cite(ARTICLE, evidence, text)
+    marked, claims, citations = cite(ARTICLE, evidence, text, "en")
     cited(ARTICLE, Answer(FEES, marked, True, 0.9, claims=claims, citations=citations))
 
 
@@ -132,7 +132,7 @@ def any_export(made):
     evidence = Evidence({0: 0.9}, 0.9, 0.9, None, {}, (), {})
     from rag.citations import cite
 
-    text, claims, citations = cite(article, evidence, said)
+    text, claims, citations = cite(article, evidence, said, "en")
     answer = Answer(asked, text, True, 0.9, claims=claims, citations=citations)
     c = Conversation(article, (answer,), (asked,), title, "m" * 64, title, "e" * 64, "2026-11-24T12:00:00Z")
     back = json.loads(to_json(c).encode())
