@@ -54,7 +54,7 @@ class SentenceTransformerEncoder:
         logging.disable_progress_bar()
         if threads:
             torch.set_num_threads(threads)
-        dtype = torch.bfloat16 if _native_bfloat16() else torch.float32
+        dtype = getattr(torch, _dtype())
         options = {"dtype": dtype} | ({"add_pooling_layer": False} if Path(model).is_dir() else {})
         try:
             with enough_memory("the encoder"):
@@ -109,7 +109,7 @@ def default_folder(cache: Path, progress: Progress | None = None) -> Path:
             progress("preparing the encoder", 0, 1)
         making = unfinished(folder)
         making.mkdir()
-        e5.save_folder(source, tokenizer, making)
+        e5.save_folder(source, tokenizer, making, _dtype())
         files = [file for file in sorted(making.rglob("*")) if file.is_file()]
         recipe = making / RECIPE
         recipe.write_text(json.dumps({file.relative_to(making).as_posix(): hashed(file) for file in files}, indent=1), "utf-8")
@@ -133,7 +133,7 @@ def verify(cache: Path, progress: Progress | None = None) -> bool:
 
 
 def _folder(cache: Path) -> Path:
-    return cache / "encoders" / f"multilingual-e5-small-{ENCODER.sha256[:12]}"
+    return cache / "encoders" / f"multilingual-e5-small-{ENCODER.sha256[:12]}-{_dtype()}"
 
 
 def _hashes(folder: Path) -> dict[Path, str]:
@@ -144,7 +144,9 @@ def _hashes(folder: Path) -> dict[Path, str]:
         return {}
 
 
-def _native_bfloat16() -> bool:
+def _dtype() -> str:
+    """The kind of number that this processor multiplies fast."""
     import torch
 
-    return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
+    native = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+    return "bfloat16" if native else "float32"

@@ -9,11 +9,13 @@ from importlib import resources
 
 @dataclass(frozen=True)
 class Language:
-    """A language's English name, the Unicode names its letters begin with, its sentence for "not in the article"."""
+    """A language's English name, the Unicode names its letters begin with, its sentence for "not in the article", and
+    questions in it that are about nothing."""
 
     name: str
     script: tuple[str, ...]
     abstention: str
+    blank: tuple[str, ...]
 
 
 @cache
@@ -25,7 +27,7 @@ def language(code: str) -> Language:
     """
     known = json.loads(_read("languages.json"))
     entry = known.get(code, known["en"])
-    return Language(entry["name"], tuple(entry["script"]), entry["abstention"])
+    return Language(entry["name"], tuple(entry["script"]), entry["abstention"], tuple(entry["blank"]))
 
 
 def fill(name: str, **values: str) -> str:

@@ -35,7 +35,7 @@ class Config:
     cache: Path = field(default_factory=_cache)
     keep: bool = True
     hits: int = 8
-    candidates: int = 4
+    candidates: int = 3
     evidence: int = 3
     max_tokens: int = 64
 

@@ -1,8 +1,10 @@
 """Which token is written next: pure functions from pieces of text and logits, for any model that gives them."""
 from __future__ import annotations
 
+import re
 import unicodedata
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from itertools import takewhile
 
 import numpy as np
 
@@ -12,22 +14,51 @@ REPEATED = 6
 """A run of as many tokens is written once."""
 
 
-def writable(piece: bytes, script: tuple[str, ...]) -> bool:
-    """Whether a token may stand in an answer written in `script`: what the Unicode names of its letters begin with.
+class Permitted:
+    """Which piece may come next in a reply that is written in `script` from `quoted`.
 
-    Digits, punctuation, a space and line breaks may, signs of currencies and fractions may not; an incomplete
-    character may where its first byte leads to the script.
+    Letters of `script`, what the Unicode names of its letters begin with, and the pieces `copied`; numbers, signs of
+    currencies and fractions as `quoted` has them; a line break once something is said, and no number is unfinished. An
+    incomplete character may come where its first byte leads to the script.
 
-    >>> [writable(p.encode(), ("LATIN",)) for p in (" base", "1972", "é", " قاعدة", " $", "  ")]
-    [True, True, True, False, False, False]
+    >>> permitted = Permitted(("LATIN",), "1972 – 2 €")
+    >>> [permitted("It was", piece.encode()) for piece in (" base", "é", " قاعدة", " $", "€", " ", "\\n")]
+    [True, True, False, False, True, True, True]
+    >>> [permitted("It was 19", piece.encode()) for piece in ("72", "7", "84", "", "\\n")]
+    [True, True, False, False, False]
     """
-    text = piece.decode("utf-8", "replace")
-    if piece != b" " and not text.strip() or any(unicodedata.category(c) in ("Sc", "No") for c in text):
-        return "\n" in text
-    letters = [c for c in text if c.isalpha()]
-    if not all(unicodedata.name(c, "").startswith(script) for c in letters):
-        return False
-    return "\ufffd" not in text or "LATIN" not in script
+
+    def __init__(self, script: tuple[str, ...], quoted: str, copied: Collection[bytes] = ()) -> None:
+        self._script, self._signs, self._copied = script, frozenset(filter(_sign, quoted)), copied
+        self._numbers = {digits(number) for number in re.findall(r"\d+", quoted)}
+        self._letters: dict[bytes, bool] = {}
+
+    def __call__(self, text: str, piece: bytes) -> bool:
+        begun = digits("".join(takewhile(str.isdecimal, reversed(text)))[::-1])
+        said = piece.decode("utf-8", "replace")
+        if said.strip().isdecimal():
+            return any(number.startswith(begun + digits(said.strip())) for number in self._numbers)
+        if begun and begun not in self._numbers:
+            return False
+        if said == " ":  # comes before a number only: other words bring theirs
+            return bool(self._numbers and text and not text.endswith(" "))
+        if not said.strip():
+            return bool(text) and "\n" in said
+        if said.strip() in self._signs or piece in self._copied:
+            return True
+        if piece not in self._letters:
+            self._letters[piece] = self._written(said)
+        return self._letters[piece]
+
+    def _written(self, said: str) -> bool:
+        if any(map(_sign, said)) or "\ufffd" in said and "LATIN" in self._script:
+            return False
+        return all(unicodedata.name(c, "").startswith(self._script) for c in said if c.isalpha())
+
+
+def _sign(character: str) -> bool:
+    """Whether it is a sign of a currency, or of a number such as ¾."""
+    return unicodedata.category(character) in ("Sc", "No")
 
 
 def digits(number: str) -> str:
@@ -39,21 +70,45 @@ def digits(number: str) -> str:
     return "".join(str(unicodedata.decimal(c)) for c in number)
 
 
-def likeliest(seeing: np.ndarray, blind: Callable[[], np.ndarray] | None = None) -> int:
-    """The token to write: of those not much less likely than the likeliest, what seeing the evidence speaks for most.
+def near(logits: np.ndarray, may: Callable[[int], bool]) -> list[int]:
+    """The likeliest token that may be written, and others that may, of at least a tenth of its probability; best first.
+
+    >>> near(np.array([1.0, 5.0, 4.0, 3.5, 0.0]), lambda token: token != 1)
+    [2, 3]
+    """
+    found: list[int] = []
+    for token in _ranked(logits):
+        if found and logits[token] < logits[found[0]] - PLAUSIBLE:
+            break
+        if may(token):
+            found.append(token)
+    return found
+
+
+def _ranked(logits: np.ndarray) -> Iterator[int]:
+    """All tokens, best first; sorted only as far down as they are asked for."""
+    above, best = np.inf, logits.max()
+    for depth in (8.0, 16.0, 32.0, np.inf):
+        some = np.flatnonzero((logits < above) & (logits >= best - depth))
+        yield from some[np.argsort(-logits[some], kind="stable")].tolist()
+        above = best - depth
+
+
+def likeliest(tokens: Sequence[int], seeing: np.ndarray, blind: Callable[[], np.ndarray] | None = None) -> int:
+    """The token to write, of some in the order of `seeing`: what seeing the evidence speaks for most.
 
     Context-aware decoding (Shi et al. 2023, "Trusting Your Evidence"): (1 + a) · logits with the evidence − a · logits
     without; among tokens of at least a tenth of the highest probability (Li et al. 2022, "Contrastive Decoding").
-    `blind` gives the logits without the evidence; it is asked only where there is more than one such token.
+    `blind` gives the logits without the evidence; it is asked only where there is more than one token to choose from.
 
     >>> seeing = np.array([2.0, 1.5, -9.0])
-    >>> likeliest(seeing), likeliest(seeing, lambda: np.array([4.0, 1.0, -99.0]))
+    >>> likeliest([0], seeing), likeliest([0, 1], seeing, lambda: np.array([4.0, 1.0, -99.0]))
     (0, 1)
     """
-    near = np.flatnonzero(seeing >= seeing.max() - PLAUSIBLE)
-    if blind is None or len(near) == 1:
-        return int(seeing.argmax())
-    return int(near[((1 + CONTRAST) * seeing[near] - CONTRAST * blind()[near]).argmax()])
+    if blind is None or len(tokens) == 1:
+        return tokens[0]
+    some = np.array(tokens)
+    return int(some[((1 + CONTRAST) * seeing[some] - CONTRAST * blind()[some]).argmax()])
 
 
 def repeated(written: Sequence[int]) -> list[int]:

@@ -12,7 +12,6 @@ import hashlib
 import json
 import re
 import threading
-import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, partial
@@ -22,7 +21,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from embeddings.weights import Progress
-from rag.decoding import digits, likeliest, log_softmax, repeated, writable
+from rag.decoding import Permitted, likeliest, log_softmax, near, repeated
 from rag.errors import ModelError
 
 ARTICLE, LOOK = 0, 1
@@ -135,6 +134,7 @@ class LlamaCppModel:
         self._memory = llama_cpp.llama_get_memory(self._context)
         self._vocabulary = llama_cpp.llama_model_get_vocab(self._model)
         self._batch = llama_cpp.llama_batch_init(params.n_batch, 0, 1)
+        self._pieces: dict[int, bytes] = {}
         self.threads, self.batch_size = threads, params.n_batch
         self.name = path.stem
         self.fingerprint = fingerprint or hashlib.sha256(f"{path.resolve()}{path.stat()}".encode()).hexdigest()
@@ -195,30 +195,31 @@ class LlamaCppModel:
                max_tokens: int) -> Iterator[str]:
         tokens = self._tokens(prompt) + self._tokens(self._frame[1], special=True)
         decoder, text, written = codecs.getincrementaldecoder("utf-8")("ignore"), "", list[int]()
-        barred, numbers = self._barred(script, quoted), {digits(number) for number in re.findall(r"\d+", quoted)}
+        names = {token for word in re.findall(r"[A-Za-z]+", quoted) for token in self._tokens(word) + self._tokens(f" {word}")}
+        permitted = Permitted(script, quoted, {self._piece(token) for token in names})
         with self._lock:
             self._restore(reading)
             seen, blind = (_Line(self._show(reading, view, LOOK + n), LOOK + n, [*tokens]) for n, view in enumerate([chosen, []]))
             for _ in range(max_tokens):
                 logits = self._go_on(seen)
-                logits[barred] = -np.inf
                 logits[repeated(written)] = -np.inf
-                if not written:
-                    logits[self._silent] = -np.inf  # say something: an end or a line break may not come first
-                self._copy_numbers(logits, text, numbers)
-                token = likeliest(logits, partial(self._go_on, blind) if chosen else None)
-                if token in self._ends:
+                choices = near(logits, partial(self._may, permitted, text))
+                if not choices:
                     return
+                token = likeliest(choices, logits, partial(self._go_on, blind) if chosen else None)
                 written.append(token)
                 seen.unread.append(token)
                 blind.unread.append(token)
-                piece = decoder.decode(self._pieces[token])
+                piece = decoder.decode(self._piece(token))
                 text += piece
-                if "\n" in piece:
-                    yield piece.partition("\n")[0]
+                line, end, _ = piece.partition("\n")
+                if line:
+                    yield line
+                if end:
                     return
-                if piece:
-                    yield piece
+
+    def _may(self, permitted: Permitted, text: str, token: int) -> bool:
+        return permitted(text, self._piece(token))
 
     def _go_on(self, line: _Line) -> np.ndarray:
         """Evaluate what a line of text has not: the logits of what comes next."""
@@ -281,71 +282,14 @@ class LlamaCppModel:
         number = self._api.llama_tokenize(self._vocabulary, data, len(data), ids, len(ids), False, special)
         return list(ids[:number])
 
-    def _barred(self, script: tuple[str, ...], quoted: str) -> np.ndarray:
-        """Tokens that may not be written: those with letters of another script; Latin only as `quoted` has it."""
-        mask = self._masks.get(script)
-        if mask is None:
-            mask = np.array([not writable(piece, script) for piece in self._pieces])
-            self._masks[script] = mask
-        mask = mask.copy()
-        for sign in set(quoted) & set(self._signs):
-            mask[self._signs[sign]] = False
-        for word in set(re.findall(r"[A-Za-z]+", quoted)):
-            mask[self._tokens(word) + self._tokens(" " + word)] = False
-        mask[list(self._ends)] = False
-        return mask
-
-    def _copy_numbers(self, logits: np.ndarray, text: str, numbers: set[str]) -> None:
-        """Bar the tokens that would make the number at the end of the text none of these, or leave it unfinished."""
-        begun = digits(re.search(r"\d*$", text)[0])  # type: ignore[index]
-        right = [t for t, more in self._digits.items() if any(number.startswith(begun + more) for number in numbers)]
-        copied = logits[right]
-        logits[list(self._digits) if not begun or begun in numbers else slice(None)] = -np.inf
-        logits[right] = copied
-        if not numbers or text.endswith(" "):
-            logits[self._spaces] = -np.inf
-
-    @cached_property
-    def _spaces(self) -> list[int]:
-        """A space of its own comes before a number only: other words bring theirs."""
-        return [token for token, piece in enumerate(self._pieces) if piece == b" "]
-
-    @cached_property
-    def _signs(self) -> dict[str, list[int]]:
-        """Tokens of one sign that has to stand in the text to be written: of a currency, or of a number such as ¾."""
-        signs: dict[str, list[int]] = {}
-        for token, piece in enumerate(self._pieces):
-            text = piece.decode("utf-8", "replace").strip()
-            if len(text) == 1 and unicodedata.category(text) in ("Sc", "No"):
-                signs.setdefault(text, []).append(token)
-        return signs
-
-    @cached_property
-    def _digits(self) -> dict[int, str]:
-        pieces = ((token, piece.decode("utf-8", "replace").strip()) for token, piece in enumerate(self._pieces))
-        return {token: digits(piece) for token, piece in pieces if piece.isdecimal()}
-
-    @cached_property
-    def _masks(self) -> dict[tuple[str, ...], np.ndarray]:
-        return {}
-
-    @cached_property
-    def _pieces(self) -> list[bytes]:
-        return [self._piece(token) for token in range(self._api.llama_vocab_n_tokens(self._vocabulary))]
-
     def _piece(self, token: int) -> bytes:
-        buffer = ctypes.create_string_buffer(256)
-        size = self._api.llama_token_to_piece(self._vocabulary, token, buffer, len(buffer), 0, False)
-        return buffer.raw[: max(0, size)]
-
-    @cached_property
-    def _ends(self) -> frozenset[int]:
-        size = self._api.llama_vocab_n_tokens(self._vocabulary)
-        return frozenset(t for t in range(size) if self._api.llama_vocab_is_eog(self._vocabulary, t))
-
-    @cached_property
-    def _silent(self) -> list[int]:
-        return [*self._ends, *(t for t, piece in enumerate(self._pieces) if not piece.strip())]
+        """What a token stands for; a line break for one that ends a reply."""
+        if token not in self._pieces:
+            buffer = ctypes.create_string_buffer(256)
+            size = self._api.llama_token_to_piece(self._vocabulary, token, buffer, len(buffer), 0, False)
+            ends = self._api.llama_vocab_is_eog(self._vocabulary, token)
+            self._pieces[token] = b"\n" if ends else buffer.raw[: max(0, size)]
+        return self._pieces[token]
 
     @cached_property
     def _frame(self) -> tuple[str, str]:

@@ -32,7 +32,7 @@ from unittest.mock import patch
 import faiss
 import filelock  # noqa: F401  forked processes have it
 import numpy as np
-import safetensors.numpy  # noqa: F401
+import safetensors.torch  # noqa: F401
 
 from embeddings import encoder, weights
 from embeddings.errors import SanadError
@@ -78,7 +78,7 @@ def tiny_encoder() -> bytes:
 PARTS = {
     "chat.gguf": [RANDOM.bytes(3_000_000), RANDOM.bytes(2_000_000)],
     "encoder.bin": [tiny_encoder()],
-    "tokenizer.json": [RANDOM.bytes(200_000)],
+    "tokenizer.json": [json.dumps({"added_tokens": [{"id": 0, "content": RANDOM.bytes(100_000).hex()}]}).encode()],
 }
 
 

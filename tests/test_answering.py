@@ -6,6 +6,7 @@ import pytest
 
 from rag import Article, Chat, Config, QuestionError, Turn
 from rag.numbers import numbers_stand, powers
+from rag.retriever import Retriever
 from rag.testing import CALIBRATION, WordEncoder, WordModel
 
 TEXT = """Foxes sleep under oak trees during winter. Badgers build deep tunnels near rivers.
@@ -96,6 +97,15 @@ def test_answers_are_frozen(tmp_path):
         answer.text = ""
 
 
+def test_a_sentence_is_found_alone_among_its_neighbours_and_in_its_paragraph():
+    """By hand: "herons" is one of two words, has 1/√6 of the mean of three sentences, and is one of four words."""
+    article = Article.from_text("Geese flew. Herons fished.\n\nWolves howled.")
+    hits = Retriever(article, WordEncoder()).search("herons")
+    expected = {1: 0.4 / 2**0.5 + 0.2 / 6**0.5 + 0.4 / 2, 0: 0.2 / 2 + 0.4 / 2, 2: 0.2 / 2}
+    assert {hit.sentence: hit.score - hit.lexical for hit in hits} == pytest.approx(expected)
+    assert [hit.lexical > 0 for hit in hits] == [True, False, False]
+
+
 def test_numbers_are_compared_whole_and_in_any_digits():
     assert numbers_stand("1,5 and ٢٠", "en", "٢٠ or 1.5", "en")
     assert not numbers_stand("15", "en", "5 and 1", "en")
@@ -103,8 +113,9 @@ def test_numbers_are_compared_whole_and_in_any_digits():
 
 BILLION = {
     "ar": "بمليار يورو", "de": "Milliarden Euro", "el": "ένα δισεκατομμύριο", "en": "a billion euros", "es": "mil millones",
-    "fa": "یک میلیارد", "fr": "un milliard d'euros", "he": "מיליארד אירו", "hi": "एक बिलियन", "id": "satu miliar", "it": "miliardi",
-    "ja": "十億ユーロ", "ko": "십억 유로", "nl": "miljard euro", "pl": "miliard euro", "pt": "mil milhões", "ro": "un miliard",
+    "fa": "یک میلیارد", "fr": "un milliard d'euros", "he": "מיליארד אירו", "hi": "एक बिलियन", "id": "satu miliar",
+    "it": "miliardi", "ja": "十億ユーロ",
+    "ko": "십억 유로", "nl": "miljard euro", "pl": "miliard euro", "pt": "mil milhões", "ro": "un miliard",
     "ru": "миллиардов евро", "sv": "en miljard", "th": "หนึ่งพันล้านยูโร", "tr": "bir milyar", "vi": "một tỷ euro", "zh": "十亿欧元",
 }  # fmt: skip
 

@@ -212,7 +212,7 @@ def outside():
         yield Path(folder)
 
 
-@pytest.mark.parametrize(("name", "size"), [("assembling", 4_000_000), ("converting", 4_000_000), ("converting", 150_000)])
+@pytest.mark.parametrize(("name", "size"), [("assembling", 4_000_000), ("converting", 2_000_000), ("converting", 150_000)])
 def test_where_files_may_not_be_so_large_an_error_says_what_to_do_and_nothing_is_left(name, size, tmp_path):
     with pytest.raises(WeightsError, match="Can't write to .*: .*File too large.*oint SANAD_CACHE at"):
         apart(faults.within, resource.RLIMIT_FSIZE, size, JOBS[name], tmp_path / "cache")

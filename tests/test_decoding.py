@@ -1,0 +1,44 @@
+"""Which token is written next: by hand, and against a plain search through all tokens."""
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rag.decoding import PLAUSIBLE, Permitted, near
+
+ARABIC = Permitted(("ARABIC",), "منحت Baltic 415,000 يورو ¾ في ١٨٨٩", {b" Bal", b"tic"})
+
+
+def may(text, *pieces, permitted=ARABIC):
+    return [permitted(text, piece.encode()) for piece in pieces]
+
+
+def test_latin_letters_and_signs_are_written_as_the_source_has_them():
+    assert may("منحت", " يورو", " Bal", "tic", "¾", "،") == [True] * 5
+    assert may("منحت", " North", "½", "€", " 5") == [False] * 4
+
+
+def test_a_number_is_one_of_the_source_to_its_last_digit_in_any_digits():
+    assert may("في ", "4", "1", "٤", "5", "9") == [True, True, True, False, False]
+    assert may("في 41", "5", "٥", "0", " يورو", ".", "\n") == [True, True, False, False, False, False]
+    assert may("في 415", ",", "\n", "0") == [True, True, False]
+    assert may("في 415,", "0") == [True]
+
+
+def test_a_space_of_its_own_comes_before_a_number_and_a_reply_does_not_begin_with_a_break():
+    assert may("في", " ", "  ", "\n") == [True, False, True]
+    assert may("في ", " ") == [False]
+    assert may("", "\n", " ", "") == [False, False, False]
+    assert may("It was", " ", permitted=Permitted(("LATIN",), "no numbers")) == [False]
+
+
+def test_half_a_character_may_come_where_it_leads_to_the_script():
+    half = "م".encode()[:1]
+    assert ARABIC("في", half) and not Permitted(("LATIN",), "")("in", half)
+
+
+@given(st.lists(st.floats(-60, 60, width=32), min_size=1, max_size=80), st.sets(st.integers(0, 79)))
+def test_those_near_the_best_are_what_a_search_through_all_finds(values, barred):
+    logits = np.array(values, np.float32)
+    free = [token for token in np.argsort(-logits, kind="stable").tolist() if token not in barred]
+    expected = [token for token in free if logits[token] >= logits[free[0]] - PLAUSIBLE]
+    assert near(logits, lambda token: token not in barred) == expected
