@@ -94,10 +94,10 @@ def test_a_real_answer_is_exported_whole():
     assert [a["asked"] for a in found["answers"]] == list(asked)
     assert [a["answered"] for a in found["answers"]] == [True, False]
     quotes = [q for a in found["answers"] for q in a["citations"]]
-    assert len(quotes) == 4 and all(article.text[q["start"] : q["end"]] == q["quote"] for q in quotes)
+    assert len(quotes) == 3 and all(article.text[q["start"] : q["end"]] == q["quote"] for q in quotes)
     page = Page(to_html(c))
     assert [text for _, text in page.all("blockquote")] == [q["quote"] for q in quotes]
-    assert to_markdown(c).count("\n> ") == 4 and ABSTAINED in to_markdown(c) and ABSTAINED in to_html(c)
+    assert to_markdown(c).count("\n> ") == 3 and ABSTAINED in to_markdown(c) and ABSTAINED in to_html(c)
 
 
 @pytest.mark.parametrize("write", [to_json, to_markdown, to_html])
