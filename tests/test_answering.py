@@ -106,6 +106,12 @@ def test_a_sentence_is_found_alone_among_its_neighbours_and_in_its_paragraph():
     assert [hit.lexical > 0 for hit in hits] == [True, False, False]
 
 
+def test_a_sentence_that_is_near_to_any_question_is_farther_than_one_that_is_near_to_none():
+    article = Article.from_text("Herons fished.\n\nFoxes slept.\n\nWolves howled.\n\nWhat is it?")
+    scores = {hit.sentence: hit.score for hit in Retriever(article, WordEncoder()).search("herons")}
+    assert scores[3] < scores[2] < 0 < scores[1] < scores[0]
+
+
 def test_numbers_are_compared_whole_and_in_any_digits():
     assert numbers_stand("1,5 and ٢٠", "en", "٢٠ or 1.5", "en")
     assert not numbers_stand("15", "en", "5 and 1", "en")
