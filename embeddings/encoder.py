@@ -95,7 +95,7 @@ def default_folder(cache: Path, progress: Progress | None = None) -> Path:
     """The default encoder as a folder that sentence-transformers loads; made from pip's packages when it is not there or
     not itself. Raises WeightsError as `ensure` does, SanadError when memory does not suffice.
     """
-    folder = _folder(cache)
+    folder = prepared(cache)
     marker = folder.with_name(f"{folder.name}.json")
     if intact(_hashes(folder), marker, progress):
         return folder
@@ -129,10 +129,11 @@ def default_folder(cache: Path, progress: Progress | None = None) -> Path:
 
 def verify(cache: Path, progress: Progress | None = None) -> bool:
     """Whether the default encoder's folder has the right hashes, its files read from their first bytes to their last."""
-    return whole(_hashes(_folder(cache)), progress)
+    return whole(_hashes(prepared(cache)), progress)
 
 
-def _folder(cache: Path) -> Path:
+def prepared(cache: Path) -> Path:
+    """Where `default_folder` makes the folder, for this processor."""
     return cache / "encoders" / f"multilingual-e5-small-{ENCODER.sha256[:12]}-{_dtype()}"
 
 

@@ -188,10 +188,10 @@ def _weights(wanted: weights.Weights, config: Config, progress: Progress | None)
 def _prepared(config: Config, progress: Progress | None) -> Check:
     if encoder.verify(config.cache, progress):
         return Check("prepared encoder", "as it was made")
-    made = sorted((config.cache / "encoders").glob("*/"))
-    if not made:
+    folder = encoder.prepared(config.cache)
+    if not folder.exists():
         return Check("prepared encoder", "the first question prepares it")
-    return Check("prepared encoder", "damaged", f"Remove {made[0]}; the next start makes it again.")
+    return Check("prepared encoder", "damaged", f"Remove {folder}; the next start makes it again.")
 
 
 def _encoder(config: Config, progress: Progress | None) -> str:

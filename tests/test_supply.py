@@ -201,6 +201,8 @@ def test_weights_that_are_damaged_or_missing_are_found(config, monkeypatch):
 
 def test_an_encoder_that_was_not_prepared_or_is_damaged_is_found(config):
     assert check(config, "prepared encoder") == Check("prepared encoder", "the first question prepares it")
-    folder = doctor.encoder._folder(config.cache)
-    folder.mkdir(parents=True)
+    folder = doctor.encoder.prepared(config.cache)
+    folder.with_name("an encoder of an earlier version").mkdir(parents=True)
+    assert check(config, "prepared encoder") == Check("prepared encoder", "the first question prepares it")
+    folder.mkdir()
     assert check(config, "prepared encoder").mend == f"Remove {folder}; the next start makes it again."
