@@ -103,7 +103,8 @@ def save_folder(weights: Path, tokenizer: Path, folder: Path, dtype: str) -> Non
     special = {"bos_token": "<s>", "cls_token": "<s>", "eos_token": "</s>", "sep_token": "</s>"}
     special |= {"pad_token": "<pad>", "unk_token": "<unk>", "mask_token": "<mask>"}
     # Without these, transformers looks for them in all of tokenizer.json each time, 17 MB and half a second.
-    added = {str(token.pop("id")): token for token in json.loads(tokenizer.read_bytes())["added_tokens"]}
+    known = tokenizer.read_bytes()
+    added = {str(token.pop("id")): token for token in json.loads(known)["added_tokens"]}
     tokenizing = {"tokenizer_class": "PreTrainedTokenizerFast", "model_max_length": sizes["positions"], **special}
     model = folder / "model.safetensors"
     try:
@@ -113,7 +114,7 @@ def save_folder(weights: Path, tokenizer: Path, folder: Path, dtype: str) -> Non
     except SafetensorError as exc:  # a full disk, as it says it
         raise OSError(str(exc)) from exc
     model.chmod(0o644)  # as the others: who may read the folder may use it
-    (folder / "tokenizer.json").write_bytes(tokenizer.read_bytes())
+    (folder / "tokenizer.json").write_bytes(known)
     for name, content in {
         "config.json": config,
         "modules.json": MODULES,

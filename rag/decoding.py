@@ -8,6 +8,8 @@ from itertools import takewhile
 
 import numpy as np
 
+from rag.numbers import digits
+
 CONTRAST, PLAUSIBLE = 1.0, float(np.log(10))
 """How much an answer leans on its evidence, and how many nats below the likeliest token another may be written."""
 REPEATED = 6
@@ -59,15 +61,6 @@ class Permitted:
 def _sign(character: str) -> bool:
     """Whether it is a sign of a currency, or of a number such as ¾."""
     return unicodedata.category(character) in ("Sc", "No")
-
-
-def digits(number: str) -> str:
-    """A number in ASCII digits, whatever digits it is written in.
-
-    >>> digits("١٨٨٩")
-    '1889'
-    """
-    return "".join(str(unicodedata.decimal(c)) for c in number)
 
 
 def near(logits: np.ndarray, may: Callable[[int], bool]) -> list[int]:

@@ -35,8 +35,17 @@ def powers(text: str, language: str) -> set[int]:
     return {int(match.lastgroup[1:]) for match in _pattern(language).finditer(folded)}  # type: ignore[index]
 
 
+def digits(number: str) -> str:
+    """The digits of a number as ASCII ones, whatever digits it is written in.
+
+    >>> digits("١٨٨٩"), digits("12,5")
+    ('1889', '125')
+    """
+    return "".join(str(unicodedata.decimal(c)) for c in number if c.isdecimal())
+
+
 def _written(text: str) -> set[str]:
-    return {"".join(str(unicodedata.digit(c)) for c in number if c.isdigit()) for number in NUMBER.findall(text)}
+    return {digits(number) for number in NUMBER.findall(text)}
 
 
 @cache

@@ -58,7 +58,8 @@ class Retriever:
         self._blanks: dict[str, np.ndarray] = {}
 
     def search(self, question: str, k: int = 8) -> tuple[Hit, ...]:
-        """The k nearest sentences, best first; a score is a weighted mean of cosines, with BM25 within one language."""
+        """The k nearest sentences, best first; a score is a weighted mean of cosines, less BLANK of the same for questions
+        about nothing, with BM25 within one language."""
         language = detect_language(question)
         (query,) = self._encoder.queries([question])
         query = query - BLANK * self._blank(language)
