@@ -83,7 +83,6 @@ def bench(config: Config, *, repeats: int = 3, grow: bool = True, progress: Prog
     chat = Chat.open(config=config, progress=progress)
     yield Measure("start", "models loaded and article opened", time.perf_counter() - began, "s")
     yield from _questions(chat, repeats)
-    yield Measure("memory", "most held, one article", peak() or 0, "MB")
     yield from _model(chat, repeats)
     yield from _encoder(chat, config, repeats)
     if grow:
@@ -134,9 +133,10 @@ def _start(config: Config, repeats: int) -> Iterator[Measure]:
 
 
 def _questions(chat: Chat, repeats: int) -> Iterator[Measure]:
-    """The first question of a process, then all of them, warm."""
+    """The first question of a process, then all of them, warm; and what the process held until then."""
     yield Measure("question", "first word, first question of a process", _first_word(chat.ask(QUESTIONS[0])), "s")
     answers = [chat.ask(question) for _ in range(repeats) for question in QUESTIONS]
+    yield Measure("memory", "most held, one article", peak() or 0, "MB")
     stages: dict[str, Callable[[Answer], float]] = {
         "search": lambda answer: answer.timings.search,
         "choice of evidence": lambda answer: answer.timings.choose,
