@@ -19,7 +19,7 @@ def cite(
 ) -> tuple[str, tuple[Claim, ...], tuple[Citation, ...]]:
     """(text with markers, claims, citations) of an answer written in a language from the evidence.
 
-    Support is halved when the text has a number, or dollars or euros, that no cited sentence has: they are to be copied, not made.
+    Support is halved when the text has a number or a currency that no cited sentence has: they are to be copied, not made.
     """
     words = without_markers(text)
     sentences = [article.sentences[i] for i in evidence.chosen]
