@@ -137,7 +137,7 @@ DOLLARS = {
 @pytest.mark.parametrize("language", BILLION)
 def test_an_amount_in_words_stands_where_the_source_names_one_as_great(language):
     source = "خصص الاتحاد الأوروبي مليار يورو"
-    assert "9" in amounts(BILLION[language], language) <= {"9", "EUR"}
+    assert amounts(BILLION[language], language) - {"EUR"} == {"9"}
     assert numbers_stand(BILLION[language], language, source, "ar")
     assert not numbers_stand(BILLION[language], language, source.replace("مليار", "مليون"), "ar")
     assert numbers_stand(BILLION[language], language, "1 000 000 000 → €1,000,000,000", "en")
