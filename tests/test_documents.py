@@ -6,13 +6,12 @@ import zlib
 from pathlib import Path
 
 import docx
-import pypdf
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rag import Article, ArticleError, documents
-from rag.documents import HTML, PDF, TEXT, WORD, Extracted, extract, find_kind, read
+from rag.documents import HTML, PDF, TEXT, WORD, extract, find_kind, read
 
 WORDS = "http://schemas.openxmlformats.org/wordprocessingml/2006/main"
 PROSE = "The committee met in Vienna on Tuesday, and it decided that nothing would change before the spring. "
@@ -91,6 +90,10 @@ def page(body, head=""):
     return f"<!DOCTYPE html><html><head>{head}</head><body>{body}</body></html>".encode()
 
 
+def of_pdf(*pages, **options):
+    return read(pdf(*pages, **options), "a.pdf", PDF)
+
+
 # Articles
 
 
@@ -132,210 +135,6 @@ def test_the_pages_of_a_pdf_are_known_by_offset():
 def test_boilerplate_of_a_web_page_is_left_out_as_elsewhere():
     article = Article.from_bytes(page(f"<p>{PROSE}</p><p>This site uses cookies.</p>"), "a.html")
     assert [(o.text, o.reason) for o in article.omitted] == [("This site uses cookies.", "boilerplate")]
-
-
-# PDF
-
-
-def of_pdf(*pages, **options):
-    return read(pdf(*pages, **options), "a.pdf", PDF)
-
-
-def test_hard_wrapped_lines_become_paragraphs_and_cut_words_whole():
-    found = of_pdf([
-        "A heading", "The committee that met on Tues-", "day decided nothing, and it", "adjourned.",
-        "Then the members (all of them)", "went home, Mr. Smith among them,", "to their well-known families.",
-    ])  # fmt: skip
-    assert found.text.split("\n") == [
-        "A heading",
-        "The committee that met on Tuesday decided nothing, and it adjourned.",
-        "Then the members (all of them) went home, Mr. Smith among them, to their well-known families.",
-    ]
-
-
-def test_a_wide_gap_ends_a_paragraph():
-    found = of_pdf([(50, 750, "A heading as wide as its text"), (50, 720, "The committee met on Tuesday,"), (50, 706, "it did.")])
-    assert found.text == "A heading as wide as its text\nThe committee met on Tuesday, it did."
-
-
-def test_headers_and_page_numbers_are_left_out_and_a_sentence_goes_on_over_the_page():
-    found = of_pdf(
-        ["The Daily", "The committee met on a Tuesday and", "1"],
-        ["The Daily", "decided nothing before it went home.", "2"],
-        ["The Daily", "Nobody was surprised by any of this.", "3"],
-    )
-    first, second = "The committee met on a Tuesday and", "decided nothing before it went home."
-    assert found == Extracted(f"{first} {second} Nobody was surprised by any of this.", "", None, (0, 35, 72))
-
-
-def test_a_page_number_is_left_out_where_others_have_none_and_a_number_in_the_text_is_not():
-    assert of_pdf(["It was built in", "1889", "and stands.", "7"], ["1889"]).text == "It was built in 1889 and stands.\n1889"
-
-
-def test_a_page_without_text_begins_where_the_next_one_does():
-    article = Article.from_bytes(pdf([], ["One sentence."], [], ["Two sentences."], []), "a.pdf")
-    assert article.pages == (0, 0, 14, 14, 28)
-    assert [article.page(s.start) for s in article.sentences] == [2, 4]
-
-
-ARABIC = ["ر", "ف", "ض", "ت", "ﻣ", "ﻮ", "س", "ك", "و", "٢", "١", "لا", "ﻻ", "،", "«", "»"]
-"""Letters as fonts name them: joined forms, and lam with alef as one sign that is two letters, or one."""
-
-
-def signs(text):
-    """Letters, in the order in which a PDF draws them, from the left, as codes of a font."""
-    return bytes(128 + ARABIC.index(letter) if letter in ARABIC else ord(letter) for letter in text)
-
-
-@pytest.mark.parametrize(
-    ("pieces", "line"),
-    [
-        (["وكسﻮﻣ تضفر"], "رفضت موسكو"),
-        (["وكسﻮﻣ", " ", "تضفر"], "رفضت موسكو"),
-        (["NATO", " ", "تضفر"], "رفضت NATO"),
-        (["ض", " ", "NATO 12", " ", "تضفر"], "رفضت NATO 12 ض"),
-        ([".", "٢١", " ", "تضفر"], "رفضت ٢١."),
-        (["٢١ تضفر"], "رفضت ٢١"),
-        (["وكسﻮﻣ", " «", "تضفر", "»"], "«رفضت» موسكو"),
-        (["(", "وكسﻮﻣ", ") ", "تضفر"], "رفضت (موسكو)"),
-        (["وكسﻮﻣ", " (NATO) ", "تضفر"], "رفضت (NATO) موسكو"),
-    ],
-)
-def test_arabic_is_read_from_the_right_however_a_pdf_draws_it(pieces, line):
-    x, placed = 50, []
-    for piece in pieces:
-        placed.append((x, 700, signs(piece)))
-        x += 6 * len(piece)
-    below = (50, 600, signs("وكسﻮﻣ تضفر"))
-    for order in (placed, placed[::-1]):
-        assert of_pdf([*order, below], letters=ARABIC).text.replace("\n", " ") == f"{line} رفضت موسكو"
-
-
-def test_pieces_that_one_text_object_draws_are_put_where_they_begin():
-    """A space and a word after it, in one text object, right of a number in another one."""
-    word = signs("تضفر").hex()
-    content = f"BT /F 10 Tf 50 700 Td (12) Tj ET BT /F 10 Tf 62 700 Td ( ) Tj 6 0 Td <{word}> Tj ET"
-    assert read(pdf(stream(content.encode()), letters=ARABIC), "a.pdf", PDF).text == "رفضت 12"
-
-
-@pytest.mark.parametrize("lam_alef", ["لا", "ﻻ"])
-def test_lam_and_alef_drawn_as_one_sign_stay_in_order(lam_alef):
-    drawn = bytes([128 + ARABIC.index("س"), 128 + ARABIC.index(lam_alef), 128 + ARABIC.index("و")])
-    assert of_pdf([(50, 700, drawn)], letters=ARABIC).text == "ولاس"
-
-
-def test_an_arabic_word_in_an_english_line_does_not_turn_it():
-    found = of_pdf([(50, 700, "He wrote "), (104, 700, signs("تضفر")), (140, 700, " (refused) that day.")], letters=ARABIC)
-    assert found.text == "He wrote رفضت (refused) that day."
-
-
-@pytest.mark.parametrize(
-    ("data", "says"),
-    [
-        (pdf([], []), "holds no text.*OCR"),
-        (pdf(b"<</Length 99>>stream\n"), "no text|damaged"),
-        (b"%PDF-1.4 and nothing else", "damaged"),
-        (b"%PDF-1.4\ntrailer<</Root 1 0 R>>\n%%EOF", "damaged"),
-        (pdf(stream(b" " * 76_000_000)), "too much to read"),
-        (pdf(b"<</Length 1/Filter[%s]>>stream\n \nendstream" % (b"/FlateDecode" * 20)), "too much to read"),
-        (pdf(*[["One."]] * 501), "501 pages; at most 500"),
-        (file([b"[" * 50_000] * 5), "nested too deeply|damaged"),
-    ],
-)
-def test_a_pdf_that_cannot_be_read_says_why(data, says):
-    with pytest.raises(ArticleError, match=says):
-        read(data, "a.pdf", PDF)
-
-
-def test_an_encrypted_pdf_says_so_and_one_without_a_password_to_read_is_read():
-    for password, says in (("secret", "is encrypted"), ("", None)):
-        writer, out = pypdf.PdfWriter(io.BytesIO(pdf(["Moscow refused."]))), io.BytesIO()
-        writer.encrypt(password, "owner", algorithm="RC4-128")
-        writer.write(out)
-        if says:
-            with pytest.raises(ArticleError, match=says):
-                read(out.getvalue(), "a.pdf", PDF)
-        else:
-            assert read(out.getvalue(), "a.pdf", PDF).text == "Moscow refused."
-
-
-def test_a_pdf_with_too_much_text_is_not_read_to_its_end(monkeypatch):
-    monkeypatch.setattr(documents, "MAX_TEXT", 20)
-    with pytest.raises(ArticleError, match="more than 20 characters"):
-        of_pdf(["Moscow refused."], ["Moscow refused."])
-
-
-# Word
-
-
-def of_word(body, **options):
-    return read(word_of(body, **options), "a.docx", WORD)
-
-
-def test_paragraphs_and_table_cells_stand_in_order():
-    found = read(word("First.", "", "Second  \t one.", table=[("a", "b"), ("c", "d")]), "a.docx", WORD)
-    assert found.text == "First.\nSecond one.\na\nb\nc\nd"
-
-
-def test_what_was_inserted_is_read_and_what_was_deleted_is_not():
-    run = b"<w:r><w:t>%s</w:t></w:r>"
-    body = b"<w:p>%s<w:ins>%s</w:ins><w:del><w:r><w:delText>gone</w:delText></w:r></w:del><w:moveFrom>%s</w:moveFrom></w:p>" % (
-        run % b"It ", run % b"refused.", run % b"moved",
-    )  # fmt: skip
-    body += b"<w:sdt><w:sdtContent><w:p>%s<w:r><w:br/></w:r>%s</w:p></w:sdtContent></w:sdt>" % (run % b"One.", run % b"Two.")
-    assert of_word(body) == Extracted("It refused.\nOne.\nTwo.")
-
-
-def test_a_text_box_is_read_once_after_its_paragraph():
-    box = b"<w:txbxContent><w:p><w:r><w:t>Boxed.</w:t></w:r></w:p></w:txbxContent>"
-    mc = b'<mc:AlternateContent xmlns:mc="http://schemas.openxmlformats.org/markup-compatibility/2006">%s</mc:AlternateContent>'
-    both = mc % (b"<mc:Choice>%s</mc:Choice><mc:Fallback>%s</mc:Fallback>" % (box, box))
-    assert of_word(b"<w:p><w:r><w:t>Be</w:t>%s<w:t>fore.</w:t></w:r></w:p>" % both).text == "Before.\nBoxed."
-
-
-ENTITIES = b"<!DOCTYPE w [<!ENTITY a '%s'>%s]>" % (
-    b"x" * 100,
-    b"".join(b"<!ENTITY %c '%s'>" % (98 + i, b"&%c;" % (97 + i) * 50) for i in range(8)),
-)
-
-
-@pytest.mark.parametrize(
-    ("data", "says"),
-    [
-        (word_of(b"<w:p><w:r><w:t>%s</w:t></w:r></w:p>" % (b" " * 30_000_000)), "unpacks to 30,.*ZIP bomb"),
-        (word_of(b"<w:p><w:r><w:t>One.</w:t></w:r></w:p>", method=zipfile.ZIP_BZIP2), "compressed in a way"),
-        (word_of(b"<w:p><w:r><w:t>One &a;</w:t></w:r></w:p>", before=b"<!DOCTYPE w [<!ENTITY a 'two.'>]>"), "defines entities"),
-        (word_of(b"<w:p><w:r><w:t>&a;</w:t></w:r></w:p>", before=b"<!DOCTYPE w [<!ENTITY a SYSTEM '/etc/hosts'>]>"), "entities"),
-        (word_of(b"<w:p><w:r><w:t>One &i;</w:t></w:r></w:p>", before=ENTITIES), "entit"),
-        (word_of(b"<w:p w:x='&i;'><w:r><w:t>One</w:t></w:r></w:p>", before=ENTITIES), "entit"),
-        (word_of(b"<w:p>" * 50_000), "Excessive depth"),
-        (word_of(b"<w:p><w:r>"), "damaged"),
-        (word("One.")[:-200], "damaged"),
-        (word("One.").replace(b"\x14\0\0\0\x08\0", b"\x14\0\1\0\x08\0"), "damaged|encrypted"),
-        (word("").replace(b"PK\1\2\x14\3\x14\0\0\0", b"PK\1\2\x14\3\x14\0\1\0"), "is encrypted"),
-    ],
-)
-def test_a_word_file_that_cannot_be_read_says_why(data, says):
-    with pytest.raises(ArticleError, match=says):
-        read(data, "a.docx", WORD)
-
-
-def test_a_size_that_lies_does_not_let_more_out(monkeypatch):
-    """Each member is read to the size it says, whatever it holds."""
-    text = b"<w:p><w:r><w:t>%s</w:t></w:r></w:p>" % (b" " * 30_000_000)
-    out = io.BytesIO()
-    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr("word/document.xml", text)
-    true = len(text).to_bytes(4, "little")
-    said = (1000).to_bytes(4, "little")
-    lying = out.getvalue().replace(true, said)
-    assert lying.count(said) == 2
-    asked = []
-    original = zipfile.ZipExtFile.read
-    monkeypatch.setattr(zipfile.ZipExtFile, "read", lambda file, n=-1: asked.append(n) or original(file, n))
-    with pytest.raises(ArticleError, match="damaged"):
-        read(lying, "a.docx", WORD)
-    assert asked == [1000]
 
 
 # Web pages

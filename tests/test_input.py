@@ -3,31 +3,26 @@
 Each property takes one input of its strategy. `make test` tries a few, `make soak` thousands, `tests/fuzz.py` as many as there is
 time for; the last two print how many were tried and what became of them.
 """
-import io
 import json
 import re
-import signal
 import tempfile
-import zipfile
 from collections import Counter
 from contextlib import contextmanager
 from functools import cache, partial
 from pathlib import Path
 
-import httpx
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from rag import Answer, Article, ArticleError, Chat, Config, QuestionError, SanadError, Turn, documents
+from rag import Answer, Article, Chat, Config, SanadError, Turn, documents
 from rag.cases import read_questions, read_squad, squad_cases
 from rag.citations import MARKER, segments
-from rag.documents import HTML, WORD, extract
 from rag.evidence import Evidence
 from rag.export import Conversation, to_html, to_json, to_markdown
 from rag.library import Library
 from rag.testing import CALIBRATION, WordEncoder, WordModel
-from tests.test_documents import file, files, stream, word_of
+from tests.test_documents import files
 
 FEW, MANY = 25, 4_000
 FORBIDDEN = re.compile(r"Traceback|site-packages|\.py\b|/tmp/|/work/|/root|/home/")
@@ -291,242 +286,3 @@ def test_thousands_of_inputs_give_a_result_or_an_error_of_ours(name, capsys):
         refused = ", ".join(f"{count:,} {error}" for (_, error), count in tried.items() if error != "tried")
         print(f"\n{name}: {tried[name, 'tried']:,} tried, 0 failed, refused: {refused or 'none'}")
     assert tried[name, "tried"] >= MANY / 2  # a strategy can run out of different inputs
-
-
-# What was slow, or took too much
-
-
-@contextmanager
-def patience(seconds=60):
-    """What takes longer than so many seconds, a hundred times as long as it should, hangs."""
-
-    def ring(*_):
-        raise TimeoutError(f"not done in {seconds} seconds")
-
-    before = signal.signal(signal.SIGALRM, ring)
-    signal.alarm(seconds)
-    try:
-        yield
-    finally:
-        signal.alarm(0)
-        signal.signal(signal.SIGALRM, before)
-
-
-@pytest.mark.skipif(not hasattr(signal, "SIGALRM"), reason="needs an alarm")
-@pytest.mark.parametrize(
-    ("text", "sentences"),
-    [
-        ("a" + "." * 400_000, 1),
-        ("a." + '"' * 400_000, 1),
-        ("e.g. " * 40_000, 250),
-        ("( a. " * 40_000, 250),
-        (("a" * 60 + "\n") * 3_000 + "a" * 300_000, 375),
-        ("\n".join(f"the same beginning of a line that goes on and on {i}" for i in range(20_000)), 19_993),
-        ("a" + " " * 400_000 + "b", 2),
-    ],
-    ids=["dots", "quotes", "abbreviations", "brackets", "one letter", "lines that begin alike", "spaces"],
-)
-def test_a_text_made_to_be_slow_is_read_in_the_time_of_any_other(text, sentences):
-    with patience():
-        article = Article.from_text(text)
-    assert len(article.sentences) == sentences
-    verbatim(article)
-
-
-@pytest.mark.parametrize("text", ["A. b! " * 200_000, "a\n" * 60_000])
-def test_an_article_of_more_sentences_than_a_book_has_is_refused(text):
-    with patience(), pytest.raises(ArticleError, match="more than 50,000 sentences. Split it."):
-        Article.from_text(text)
-
-
-@pytest.mark.parametrize(
-    ("data", "name"), [(b"a", "a.txt"), (b"%PDF-1.4", "a.pdf"), (b"PK\3\4word/document", "a.docx"), (b"<p>", "a")]
-)
-def test_a_hundred_megabytes_are_refused_before_they_are_read(monkeypatch, data, name):
-    monkeypatch.setattr(documents, "_read_apart", lambda *_: pytest.fail("it was read"))
-    with pytest.raises(ArticleError, match="100,000,000 bytes; of .* at most"):
-        Article.from_bytes(data.ljust(100_000_000, b"a"), name)
-
-
-FORM = (
-    b"<</Type/XObject/Subtype/Form/BBox[0 0 9 9]/Resources<</Font<</F 3 0 R>>/XObject<</X %d 0 R>>>>/Length %d>>"
-    b"stream\n%s\nendstream"
-)
-
-
-def drawing(*more, catalog=b"<</Type/Pages/MediaBox[0 0 600 800]/Count 1/Kids[6 0 R]>>", unicode=b"null", content=b"/X Do"):
-    """A PDF of one page that draws object 8."""
-    page = b"<</Type/Page/Parent 2 0 R/Contents 7 0 R/Resources<</Font<</F 3 0 R>>/XObject<</X 8 0 R>>>>>>"
-    font = b"<</Type/Font/Subtype/Type1/BaseFont/Courier/ToUnicode 4 0 R>>"
-    return file([b"<</Type/Catalog/Pages 2 0 R>>", catalog, font, unicode, b"<<>>", page, stream(content), *more])
-
-
-RANGE = stream(b"begincmap\n1 beginbfrange\n<0000> <ffffffff> <0041>\nendbfrange\nendcmap")
-LAUGHS = [FORM % (9 + n, 60, b"/X Do " * 10) for n in range(11)] + [FORM % (8, 22, b"BT /F 10 Tf (ha) Tj ET")]
-
-
-@pytest.mark.parametrize(
-    ("data", "says"),
-    [
-        (drawing(FORM % (8, 5, b"/X Do")), "holds no text"),
-        (drawing(catalog=b"<</Type/Pages/Count 1/Kids[2 0 R]>>"), "cyclic|damaged"),
-        (drawing(catalog=b"<</Type/Pages/Parent 6 0 R/Count 1/Kids[6 0 R]>>"), "cycl|too much|damaged|no text"),
-        (drawing(unicode=RANGE, content=b"BT /F 10 Tf 50 700 Td (One.) Tj ET"), "too much to read"),
-    ],
-    ids=["a form that draws itself", "pages within themselves", "a page above itself", "four billion letters"],
-)
-def test_a_pdf_without_end_says_why_it_is_not_read(data, says):
-    with pytest.raises(ArticleError, match=says):
-        extract(data, "a.pdf")
-
-
-@pytest.mark.soak
-@pytest.mark.parametrize(
-    ("data", "name"),
-    [
-        (drawing(*LAUGHS), "laughs.pdf"),
-        (b"<!doctype html><p>" + b"<" * 3_000_000, "signs.html"),
-        (b"<!doctype html><p>" + b"&" * 3_000_000, "entities.html"),
-        (b"<!doctype html>" + b"<!--" * 500_000, "comments.html"),
-        (b"<!doctype html><p " + b" ".join(b"a%d=1" % i for i in range(200_000)) + b">One.", "attributes.html"),
-        (b"<!doctype html>" + b"<table>" * 100 + b"<tr><td>One." * 20_000, "tables.html"),
-        (b"<!doctype html><meta charset=punycode><p>" + b"x-" * 500_000 + b"\xff", "codec.html"),
-        (word_of(b"<w:p>" + b"<w:r><w:tab/></w:r>" * 400_000 + b"</w:p>"), "tabs.docx"),
-    ],
-    ids=lambda value: value if isinstance(value, str) else "",
-)
-def test_a_document_made_to_be_slow_is_given_up_in_time(monkeypatch, data, name):
-    monkeypatch.setattr(documents, "SECONDS", 10)
-    with patience():
-        try:
-            assert len(extract(data, name).text) <= documents.MAX_TEXT
-        except ArticleError as exc:
-            assert name in str(exc)
-
-
-@pytest.mark.soak
-def test_a_word_file_of_a_hundred_thousand_members_is_read_or_refused():
-    out = io.BytesIO(word_of(b"<w:p><w:r><w:t>One.</w:t></w:r></w:p>"))
-    with zipfile.ZipFile(out, "a") as archive:
-        for number in range(100_000):
-            archive.writestr(f"word/x{number}.xml", b"")
-    with patience(120):
-        assert documents.read(out.getvalue(), "a.docx", WORD).text == "One."
-
-
-def test_no_more_text_is_handed_over_than_an_article_may_have(monkeypatch):
-    monkeypatch.setattr(documents, "MAX_TEXT", 10)
-    with pytest.raises(ArticleError, match=r"a.docx has 13 characters; at most 10 are taken"):
-        documents.read(word_of(b"<w:p><w:r><w:t>One. Two. It</w:t></w:r><w:r><w:t>.</w:t></w:r></w:p>"), "a.docx", WORD)
-    with pytest.raises(ArticleError, match=r"a.html has 13 characters; at most 10 are taken"):
-        documents.read(b"<!doctype html><p>One sentence.", "a.html", HTML)
-
-
-def test_a_reader_that_cannot_start_is_an_article_error(monkeypatch):
-    monkeypatch.setattr(documents.sys, "executable", "/nowhere/python")
-    with pytest.raises(ArticleError, match="a.html can't be read now: its reader does not start"):
-        extract(b"<!doctype html><p>One.", "a.html")
-
-
-# What is posted
-
-
-@pytest.fixture(scope="module")
-def served():
-    with serving() as url:
-        yield url
-
-
-@contextmanager
-def serving(**fakes):
-    """The address of a page over ARTICLE, with fakes."""
-    from app import launch
-
-    page = launch(library(**fakes), port=0, wait=False)
-    try:
-        yield str(page.local_url)
-    finally:
-        page.close()
-
-
-def called(url, endpoint, data):
-    """(status, text) that a client of the public endpoint is told, by the event's stream where there is one."""
-    begun = httpx.post(f"{url}gradio_api/call/{endpoint}", content=data, headers={"Content-Type": "application/json"})
-    if begun.status_code != 200:
-        return begun.status_code, begun.text
-    told = httpx.get(f"{url}gradio_api/call/{endpoint}/{begun.json()['event_id']}", timeout=60)
-    return told.status_code, told.text
-
-
-BODIES = [
-    b"", b"{", b"null", b"[]", b'"x"', b"{}", b'{"data":null}', b'{"data":[]}', b'{"data":[1]}', b'{"data":[1,2,3,4,5]}',
-    b'{"data":[{"a":1},null,[]]}', b"[" * 100_000, b'{"data":' + b"[" * 5_000 + b"]" * 5_000 + b"}", b"\xff\xfe{}",
-    b'{"data":["\\ud800","",""]}', b'{"data":["\\u0000","\\u0000","\\u0000"]}', b'{"data":[1e999,"",""]}',
-    b'{"data":[NaN,"",""]}',
-    b'{"data":["' + b"a" * 100_000 + b'","",""]}', b'{"data":["Who?","../../etc/passwd","../../etc/passwd"]}',
-    b'{"data":["Who?","","' + b"x" * 5_000 + b'"]}', b'{"data":[" \\n","",""]}', b'{"data":["Who?","zz","en"],"fn_index":99}',
-]  # fmt: skip
-
-
-def harmless(url, endpoint, body):
-    status, text = called(url, endpoint, body)
-    assert status in (200, 400, 413, 422) or status == 500 and len(text) < 500, body[:80]
-    assert not FORBIDDEN.search(text), body[:80]
-
-
-@pytest.mark.filterwarnings("ignore::Warning:gradio")
-def test_whatever_is_posted_is_answered_or_refused_without_a_traceback_or_a_path(served):
-    for number, data in enumerate(BODIES):
-        harmless(served, ("ask", "search")[number % 2], data)
-    status, text = called(served, "ask", json.dumps({"data": [FEES, "", "en"]}))
-    assert status == 200 and "Fishermen protested loudly" in text
-
-
-@pytest.mark.soak
-@pytest.mark.filterwarnings("ignore::Warning:gradio")
-def test_many_bodies_are_answered_or_refused_without_a_traceback_or_a_path(served, capsys):
-    tried = Counter()
-
-    @settings(deadline=None, max_examples=500, suppress_health_check=list(HealthCheck), database=None)
-    @given(st.sampled_from(["ask", "search", "articles"]), st.binary(max_size=99) | JSON.map(body) | st.lists(TALK).map(body))
-    def post(endpoint, data):
-        tried["posted"] += 1
-        harmless(served, endpoint, data)
-
-    post()
-    with capsys.disabled():
-        print(f"\nbodies: {tried['posted']:,} posted, 0 failed")
-    assert tried["posted"] >= 250
-
-
-def body(data):
-    return json.dumps({"data": data}).encode()
-
-
-@pytest.mark.filterwarnings("ignore::Warning:gradio")
-def test_no_route_tells_a_path_or_a_traceback(served):
-    for path in ("upload", "component_server", "queue/join", "cancel", "reset", "run/ask", "stream/x", "process_recording"):
-        for data in (b"{", b"[]", b'{"data":["\\ud800"]}', b'{"fn_index":99999,"data":[],"session_hash":"s"}'):
-            answer = httpx.post(f"{served}gradio_api/{path}", content=data, headers={"Content-Type": "application/json"})
-            assert answer.status_code >= 400, (path, data)
-            assert not FORBIDDEN.search(answer.text), (path, data)
-
-
-@pytest.mark.soak
-def test_an_upload_of_a_hundred_megabytes_is_refused_and_leaves_nothing(served):
-    import app
-
-    answer = httpx.post(f"{served}gradio_api/upload", files={"files": ("a.txt", b"a" * 100_000_000)}, timeout=120)
-    assert answer.status_code == 413
-    assert not [one for one in Path(app._folder()).rglob("*") if one.is_file() and one.stat().st_size > 1_000_000]
-
-
-@pytest.mark.parametrize("question", ["", " \n\t\u2003", "\x1c\x85\u2028"])
-def test_a_question_of_nothing_is_refused(question):
-    with pytest.raises(QuestionError, match="empty"):
-        open_chat().ask(question)
-
-
-def test_a_question_of_a_hundred_thousand_characters_is_refused():
-    with pytest.raises(QuestionError, match="100,000 characters; at most 2,000"):
-        open_chat().ask("a" * 100_000)

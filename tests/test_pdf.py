@@ -1,0 +1,133 @@
+"""Articles from PDF files."""
+import io
+
+import pypdf
+import pytest
+
+from rag import Article, ArticleError, documents
+from rag.documents import PDF, Extracted, read
+from tests.test_documents import file, of_pdf, pdf, stream
+
+
+def test_hard_wrapped_lines_become_paragraphs_and_cut_words_whole():
+    found = of_pdf([
+        "A heading", "The committee that met on Tues-", "day decided nothing, and it", "adjourned.",
+        "Then the members (all of them)", "went home, Mr. Smith among them,", "to their well-known families.",
+    ])  # fmt: skip
+    assert found.text.split("\n") == [
+        "A heading",
+        "The committee that met on Tuesday decided nothing, and it adjourned.",
+        "Then the members (all of them) went home, Mr. Smith among them, to their well-known families.",
+    ]
+
+
+def test_a_wide_gap_ends_a_paragraph():
+    found = of_pdf([(50, 750, "A heading as wide as its text"), (50, 720, "The committee met on Tuesday,"), (50, 706, "it did.")])
+    assert found.text == "A heading as wide as its text\nThe committee met on Tuesday, it did."
+
+
+def test_headers_and_page_numbers_are_left_out_and_a_sentence_goes_on_over_the_page():
+    found = of_pdf(
+        ["The Daily", "The committee met on a Tuesday and", "1"],
+        ["The Daily", "decided nothing before it went home.", "2"],
+        ["The Daily", "Nobody was surprised by any of this.", "3"],
+    )
+    first, second = "The committee met on a Tuesday and", "decided nothing before it went home."
+    assert found == Extracted(f"{first} {second} Nobody was surprised by any of this.", "", None, (0, 35, 72))
+
+
+def test_a_page_number_is_left_out_where_others_have_none_and_a_number_in_the_text_is_not():
+    assert of_pdf(["It was built in", "1889", "and stands.", "7"], ["1889"]).text == "It was built in 1889 and stands.\n1889"
+
+
+def test_a_page_without_text_begins_where_the_next_one_does():
+    article = Article.from_bytes(pdf([], ["One sentence."], [], ["Two sentences."], []), "a.pdf")
+    assert article.pages == (0, 0, 14, 14, 28)
+    assert [article.page(s.start) for s in article.sentences] == [2, 4]
+
+
+ARABIC = ["ر", "ف", "ض", "ت", "ﻣ", "ﻮ", "س", "ك", "و", "٢", "١", "لا", "ﻻ", "،", "«", "»"]
+"""Letters as fonts name them: joined forms, and lam with alef as one sign that is two letters, or one."""
+
+
+def signs(text):
+    """Letters, in the order in which a PDF draws them, from the left, as codes of a font."""
+    return bytes(128 + ARABIC.index(letter) if letter in ARABIC else ord(letter) for letter in text)
+
+
+@pytest.mark.parametrize(
+    ("pieces", "line"),
+    [
+        (["وكسﻮﻣ تضفر"], "رفضت موسكو"),
+        (["وكسﻮﻣ", " ", "تضفر"], "رفضت موسكو"),
+        (["NATO", " ", "تضفر"], "رفضت NATO"),
+        (["ض", " ", "NATO 12", " ", "تضفر"], "رفضت NATO 12 ض"),
+        ([".", "٢١", " ", "تضفر"], "رفضت ٢١."),
+        (["٢١ تضفر"], "رفضت ٢١"),
+        (["وكسﻮﻣ", " «", "تضفر", "»"], "«رفضت» موسكو"),
+        (["(", "وكسﻮﻣ", ") ", "تضفر"], "رفضت (موسكو)"),
+        (["وكسﻮﻣ", " (NATO) ", "تضفر"], "رفضت (NATO) موسكو"),
+    ],
+)
+def test_arabic_is_read_from_the_right_however_a_pdf_draws_it(pieces, line):
+    x, placed = 50, []
+    for piece in pieces:
+        placed.append((x, 700, signs(piece)))
+        x += 6 * len(piece)
+    below = (50, 600, signs("وكسﻮﻣ تضفر"))
+    for order in (placed, placed[::-1]):
+        assert of_pdf([*order, below], letters=ARABIC).text.replace("\n", " ") == f"{line} رفضت موسكو"
+
+
+def test_pieces_that_one_text_object_draws_are_put_where_they_begin():
+    """A space and a word after it, in one text object, right of a number in another one."""
+    word = signs("تضفر").hex()
+    content = f"BT /F 10 Tf 50 700 Td (12) Tj ET BT /F 10 Tf 62 700 Td ( ) Tj 6 0 Td <{word}> Tj ET"
+    assert read(pdf(stream(content.encode()), letters=ARABIC), "a.pdf", PDF).text == "رفضت 12"
+
+
+@pytest.mark.parametrize("lam_alef", ["لا", "ﻻ"])
+def test_lam_and_alef_drawn_as_one_sign_stay_in_order(lam_alef):
+    drawn = bytes([128 + ARABIC.index("س"), 128 + ARABIC.index(lam_alef), 128 + ARABIC.index("و")])
+    assert of_pdf([(50, 700, drawn)], letters=ARABIC).text == "ولاس"
+
+
+def test_an_arabic_word_in_an_english_line_does_not_turn_it():
+    found = of_pdf([(50, 700, "He wrote "), (104, 700, signs("تضفر")), (140, 700, " (refused) that day.")], letters=ARABIC)
+    assert found.text == "He wrote رفضت (refused) that day."
+
+
+@pytest.mark.parametrize(
+    ("data", "says"),
+    [
+        (pdf([], []), "holds no text.*OCR"),
+        (pdf(b"<</Length 99>>stream\n"), "no text|damaged"),
+        (b"%PDF-1.4 and nothing else", "damaged"),
+        (b"%PDF-1.4\ntrailer<</Root 1 0 R>>\n%%EOF", "damaged"),
+        (pdf(stream(b" " * 76_000_000)), "too much to read"),
+        (pdf(b"<</Length 1/Filter[%s]>>stream\n \nendstream" % (b"/FlateDecode" * 20)), "too much to read"),
+        (pdf(*[["One."]] * 501), "501 pages; at most 500"),
+        (file([b"[" * 50_000] * 5), "nested too deeply|damaged"),
+    ],
+)
+def test_a_pdf_that_cannot_be_read_says_why(data, says):
+    with pytest.raises(ArticleError, match=says):
+        read(data, "a.pdf", PDF)
+
+
+def test_an_encrypted_pdf_says_so_and_one_without_a_password_to_read_is_read():
+    for password, says in (("secret", "is encrypted"), ("", None)):
+        writer, out = pypdf.PdfWriter(io.BytesIO(pdf(["Moscow refused."]))), io.BytesIO()
+        writer.encrypt(password, "owner", algorithm="RC4-128")
+        writer.write(out)
+        if says:
+            with pytest.raises(ArticleError, match=says):
+                read(out.getvalue(), "a.pdf", PDF)
+        else:
+            assert read(out.getvalue(), "a.pdf", PDF).text == "Moscow refused."
+
+
+def test_a_pdf_with_too_much_text_is_not_read_to_its_end(monkeypatch):
+    monkeypatch.setattr(documents, "MAX_TEXT", 20)
+    with pytest.raises(ArticleError, match="more than 20 characters"):
+        of_pdf(["Moscow refused."], ["Moscow refused."])
