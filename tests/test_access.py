@@ -5,7 +5,6 @@ import json
 import os
 import re
 import socket
-import tempfile
 import threading
 import time
 from functools import partial
@@ -392,10 +391,6 @@ def test_an_address_of_ipv6_can_be_served():
         assert httpx.get(page.local_url, headers={"Host": "a.example"}).status_code == 400
     finally:
         page.close()
-
-
-def test_the_uploads_folder_is_made_by_nobody_else():
-    assert Path(app._folder()).parent == Path(tempfile.gettempdir())
 
 
 def test_an_answer_of_the_health_endpoint_is_one_line_of_json(locked):

@@ -1,5 +1,6 @@
 """What is posted to the page and its endpoints: any of it is answered or refused."""
 import json
+import tempfile
 from collections import Counter
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+import app
 from rag import QuestionError
 from tests.test_input import FEES, FORBIDDEN, JSON, TALK, library, open_chat
 
@@ -112,3 +114,7 @@ def test_a_question_of_nothing_is_refused(question):
 def test_a_question_of_a_hundred_thousand_characters_is_refused():
     with pytest.raises(QuestionError, match="100,000 characters; at most 2,000"):
         open_chat().ask("a" * 100_000)
+
+
+def test_the_uploads_folder_is_made_by_nobody_else():
+    assert Path(app._folder()).parent == Path(tempfile.gettempdir())
