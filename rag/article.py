@@ -19,17 +19,15 @@ from typing import Any
 
 from rag.datatypes import Omission, Sentence
 from rag.errors import ArticleError
+from rag.sentences import LONG_SENTENCE, SHORT_CLAUSE, split_sentences
 
 MAX_BYTES = 5_000_000
 MAX_SENTENCES = 50_000
 """As many as a book of the most bytes has; only a text made to has more, and each costs a vector and a search."""
+SAMPLE = 10_000
+"""Characters by which the language is told."""
 SHORT_LINE = 200
 """Only lines of fewer characters can be boilerplate: a paragraph that speaks of cookies is prose."""
-SHORT_CLAUSE = 40
-"""A semicolon ends a sentence only between clauses of at least as many characters."""
-
-LONG_SENTENCE = 800
-"""A longer one is cut at its last comma or space before: the encoder and the model read only so much."""
 
 SCRIPTS = {
     "ARABIC": "ar", "CYRILLIC": "ru", "GREEK": "el", "THAI": "th", "DEVANAGARI": "hi", "HANGUL": "ko",
@@ -38,20 +36,6 @@ SCRIPTS = {
 RIGHT_TO_LEFT = {"ar", "fa", "he", "ur"}
 LATIN = ["en", "fr", "de", "es", "tr", "vi", "ro", "it", "pt", "nl", "pl", "sv", "id"]
 
-ABBREVIATIONS = frozenset(
-    "mr mrs ms dr prof sr jr st vs etc no fig vol pp ed gen col lt sgt rev hon inc ltd co corp dept approx ca cf al "
-    "e.g i.e u.s u.k a.m p.m p d м г гг т.е т.д т.п т.к др пр см стр рис тыс млн млрд руб ул им св проф акад "
-    "bzw z.b usw ca nr str hr fr bd m mme mlle cie av n art vb örn dr doç alm bkz yy sra ud uds ee.uu د م أ ص ج هـ".split()
-)
-CLOSING = "\"'”’»)]}›」』）］】"
-CLOSE = f"[{re.escape(CLOSING)}]*+"
-MARKS = ".!?؟۔…।؛;"
-BOUNDARY = re.compile(rf"(?<![{MARKS}])(?P<mark>[{MARKS}]++)(?P<close>{CLOSE})(?=\s)|(?P<cjk>[。！？]++{CLOSE})")
-"""Each run of marks is looked at once and whole: a million dots are read in the time of a million letters."""
-WORD_BEFORE = re.compile(r"[\w.]+$")
-INK = re.compile(r"\S")
-BRACKET = 200
-"""A parenthesis that opened so many characters before is no longer open."""
 LINE = re.compile(r"[^\r\n\v\f\x1c-\x1e\x85\u2028\u2029]+")
 HARD_WRAP = 100
 ALIKE = 8
@@ -93,7 +77,8 @@ class Article:
         omitted = _omissions(text, lines)
         left_out = {(o.start, o.end) for o in omitted}
         kept = [line for line in lines if line not in left_out]
-        found = ((start, end, number) for number, (a, b) in enumerate(kept) for start, end in split_sentences(text, a, b))
+        language = detect_language(" ".join(text[a:b] for a, b in kept)[:SAMPLE])
+        found = ((a, b, number) for number, line in enumerate(kept) for a, b in split_sentences(text, *line, language))
         sentences = list(islice(found, MAX_SENTENCES + 1))
         if len(sentences) > MAX_SENTENCES:
             raise ArticleError(f"The article has more than {MAX_SENTENCES:,} sentences. Split it.")
@@ -102,7 +87,7 @@ class Article:
         return cls(
             text=text,
             title=title or text[sentences[0][0] : sentences[0][1]][:80],
-            language=detect_language(" ".join(text[a:b] for a, b, _ in sentences[:40])),
+            language=language,
             sentences=tuple(Sentence(i, a, b, text[a:b], number) for i, (a, b, number) in enumerate(sentences)),
             omitted=omitted,
             author=author,
@@ -207,65 +192,6 @@ def direction(language: str) -> str:
     ('rtl', 'ltr')
     """
     return "rtl" if language in RIGHT_TO_LEFT else "ltr"
-
-
-def split_sentences(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
-    """Offsets of the sentences of one paragraph, text[start:end], in order, without surrounding spaces.
-
-    >>> text = "Dr. Smith paid 3.5 million (see p. 4). He left."
-    >>> [text[a:b] for a, b in split_sentences(text, 0, len(text))]
-    ['Dr. Smith paid 3.5 million (see p. 4).', 'He left.']
-    """
-    begin = start
-    for match in BOUNDARY.finditer(text, start, end):
-        if match.start() >= begin and _ends_sentence(text, begin, end, match):
-            yield from _trimmed(text, begin, match.end())
-            begin = match.end()
-    yield from _trimmed(text, begin, end)
-
-
-def _ends_sentence(text: str, begin: int, end: int, match: re.Match[str]) -> bool:
-    if match["cjk"]:
-        return True
-    if not (found := INK.search(text, match.end(), end)):
-        return False
-    following = found.group()
-    if match["mark"] in ";؛":
-        return match.start() - begin >= SHORT_CLAUSE and end - match.end() >= SHORT_CLAUSE
-    if _open_bracket(text[max(begin, match.end() - BRACKET) : match.end()]):
-        return False
-    if following.islower() and match["mark"][-1] in ".…":
-        return False
-    if match["mark"] != ".":
-        return match["mark"] != ".." and not following.islower()
-    before = WORD_BEFORE.search(text, max(begin, match.start() - 20), match.start())
-    word = before.group().lower() if before else ""
-    initial = len(word) == 1 and word.isalpha() and text[match.start() - 1].isupper()
-    return not (initial or word in ABBREVIATIONS)
-
-
-def _open_bracket(text: str) -> bool:
-    return text.count("(") > text.count(")")
-
-
-def _trimmed(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
-    while end > start and text[end - 1].isspace():
-        end -= 1
-    start = _begin(text, start, end)
-    while end - start > LONG_SENTENCE:
-        cut = max(text.rfind(mark, start, start + LONG_SENTENCE) for mark in "؛;،,: ")
-        cut = cut + 1 if cut > start else start + LONG_SENTENCE
-        yield from _trimmed(text, start, cut)
-        start = _begin(text, cut, end)
-    if any(c.isalnum() for c in text[start:end]):
-        yield start, end
-
-
-def _begin(text: str, start: int, end: int) -> int:
-    """Where text[start:end] begins, without the space and the marks of direction before it."""
-    while start < end and (text[start].isspace() or text[start] in "\u200e\u200f\ufeff"):
-        start += 1
-    return start
 
 
 def _paragraphs(text: str) -> Iterator[tuple[int, int]]:

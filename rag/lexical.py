@@ -1,11 +1,15 @@
 """Words as they are compared: folded, and for search cut to what their forms have in common."""
 from __future__ import annotations
 
+import re
 import unicodedata
+from collections.abc import Callable
 
 ALEF = str.maketrans({"أ": "ا", "إ": "ا", "آ": "ا", "ى": "ي", "ة": "ه", "ؤ": "و", "ئ": "ي"})
 PREFIXES = ("وال", "بال", "كال", "فال", "لل", "و", "ب", "ل", "ف")
 SUFFIXES = ("ات", "ون", "ين", "ان", "ها", "هم", "يه", "ه", "ي", "ا")
+UNSPACED = re.compile("([\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff]+)")
+"""Thai, Lao, Burmese, Khmer, and the scripts of Chinese and Japanese."""
 STEM, SHORTEST = 6, 3
 """Letters kept of a word that is not Arabic (prefixes of a fixed length stem about as well as rules do: McNamee and
 Mayfield 2004); letters that must be left of an Arabic one."""
@@ -17,10 +21,20 @@ def words(text: str) -> list[str]:
     >>> words("The émigrés, 2.5"), words("إلى الدُّوَلِ")
     (['émigrés', '2', '5'], ['الي', 'دول'])
     """
-    folded = unicodedata.normalize("NFKC", text).lower().translate(ALEF)
-    spaced = "".join(c if c.isalnum() else " " for c in folded if not unicodedata.combining(c))
-    found = (word for word in spaced.split() if word not in ("a", "an", "the"))
-    return [word[2:] if word.startswith("ال") and len(word) > 4 else word for word in found]
+    return [word[2:] if word.startswith("ال") and len(word) > 4 else word for word in _apart(text, str.isalnum)]
+
+
+def terms(text: str) -> list[str]:
+    """What a text is searched by: stems of its words, and pairs of letters where words are written without spaces.
+
+    >>> terms("The governments of 1972"), terms("2005年，地方议会"), terms("हिन्दी")
+    (['govern', 'of', '1972'], ['2005', '年', '地方', '方议', '议会'], ['हिनदी'])
+    """
+    found = list[str]()
+    for run in (run for word in _apart(text, _letter) for run in UNSPACED.split(word) if run):
+        pairs = UNSPACED.match(run) and len(run) > 1
+        found += [run[i : i + 2] for i in range(len(run) - 1)] if pairs else [stem(run)]
+    return found
 
 
 def stem(word: str) -> str:
@@ -35,3 +49,14 @@ def stem(word: str) -> str:
     word = word.removeprefix(prefix)
     suffix = next((s for s in SUFFIXES if word.endswith(s) and len(word) - len(s) >= SHORTEST), "")
     return word.removesuffix(suffix)
+
+
+def _apart(text: str, letter: Callable[[str], bool]) -> list[str]:
+    folded = unicodedata.normalize("NFKC", text).lower().translate(ALEF)
+    spaced = "".join(c if letter(c) else " " for c in folded if not unicodedata.combining(c))
+    return [word for word in spaced.split() if word not in ("a", "an", "the")]
+
+
+def _letter(c: str) -> bool:
+    """Vowels of Indic scripts and of Thai are marks to Unicode, and parts of a word."""
+    return c.isalnum() or unicodedata.category(c) in ("Mc", "Mn")

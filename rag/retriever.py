@@ -20,7 +20,7 @@ import prompts
 from embeddings.index import VectorIndex
 from rag.article import Article, detect_language
 from rag.datatypes import Hit
-from rag.lexical import stem, words
+from rag.lexical import terms
 
 if TYPE_CHECKING:
     from bm25s import BM25
@@ -67,9 +67,9 @@ class Retriever:
         cosines, lexical = np.empty(len(sentences)), np.zeros(len(sentences))
         for row, cosine in self._index.search(query, len(sentences)):
             cosines[row] = cosine
-        terms = [stem(word) for word in words(question)]
-        if terms and language == self.article.language:
-            lexical = LEXICAL / len(terms) ** 0.5 * self._lexical.get_scores(terms)
+        asked = terms(question)
+        if asked and language == self.article.language:
+            lexical = LEXICAL / len(asked) ** 0.5 * self._lexical.get_scores(asked)
         scores = cosines + lexical
         return tuple(
             Hit(i, sentences[i].start, sentences[i].end, float(scores[i]), rank, float(lexical[i]))
@@ -88,7 +88,7 @@ class Retriever:
         from bm25s import BM25
 
         lexical = BM25()
-        lexical.index([[stem(word) for word in words(s.text)] for s in self.article.sentences], show_progress=False)
+        lexical.index([terms(s.text) for s in self.article.sentences], show_progress=False)
         return lexical
 
     def _vectors(self, progress: Progress | None) -> np.ndarray:

@@ -96,3 +96,9 @@ def test_what_stands_again_in_a_longer_line_is_left_out_and_of_lines_that_are_th
     article = Article.from_text("\n".join([said, wind, f"He said that {said} in summer.", wind, "Rain fell.", wind]))
     assert [article.text[: o.start].count("\n") for o in article.omitted] == [0, 3, 5]
     assert {o.reason for o in article.omitted} == {"repeat"}
+
+
+def test_the_language_of_an_article_decides_how_its_ordinals_are_read():
+    german = "Am 3. Oktober 1990 wurde das Land vereint. Die Menschen feierten in den Straßen der Stadt."
+    assert [s.text[:8] for s in Article.from_text(german).sentences] == ["Am 3. Ok", "Die Mens"]
+    assert len(Article.from_text("He was born on the 3. October was cold that year in the north.").sentences) == 2

@@ -1,0 +1,117 @@
+"""Where sentences end: general rules for many scripts, with what a language abbreviates in data/sentences.json."""
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from importlib import resources
+
+SHORT_CLAUSE = 40
+"""A semicolon, or a space in Thai, ends a sentence only between clauses of at least as many characters."""
+LONG_SENTENCE = 800
+"""A longer one is cut at its last comma or space before: the encoder and the model read only so much."""
+
+CLOSING = "\"'”’»)]}›」』）］】"
+CLOSE = rf"(?:[{re.escape(CLOSING)}]|[ \u00a0\u202f]»(?!\S))*+"
+MARKS = ".!?؟۔…।؛;"
+BOUNDARY = re.compile(
+    rf"(?<![{MARKS}])(?P<mark>[{MARKS}]++)(?P<close>{CLOSE})(?=\s)|(?P<cjk>[。！？]++{CLOSE})|(?P<space>(?<=[ก-๛]) ++(?=[ก-๛]))"
+)
+"""Each run of marks is looked at once and whole: a million dots are read in the time of a million letters."""
+WORD_BEFORE = re.compile(rf"[^\s(\[«„{re.escape(CLOSING)}]+$")
+INK = re.compile(r"\S")
+BRACKET = 200
+"""A parenthesis that opened so many characters before is no longer open."""
+
+ORDINALS = {"de", "tr"}
+"""Languages with a dot after ordinals whose next word may be upper case: am 3. Oktober, II. Dünya Savaşı."""
+ORDINAL = re.compile(r"\d{1,2}|[IVX]+")
+NUMBER = re.compile(r"\s*(?:\d|[IVXLC]+\b)")
+LETTER = re.compile(r"\s*\w\.")
+HIRAGANA = re.compile("[ぁ-ゖ]")
+
+_DATA = json.loads(resources.files("rag").joinpath("data/sentences.json").read_text("utf-8"))
+ABBREVIATIONS = frozenset(" ".join(_DATA["abbreviations"].values()).split())
+BEFORE_A_NUMBER = frozenset(" ".join(_DATA["before a number"].values()).split())
+GOES_ON = tuple(_DATA["goes on in Thai"].split())
+
+
+def split_sentences(text: str, start: int, end: int, language: str = "en") -> Iterator[tuple[int, int]]:
+    """Offsets of the sentences of one paragraph, text[start:end], in order, without surrounding spaces.
+
+    >>> text = "Dr. Smith paid 3.5 million (see p. 4). He left."
+    >>> [text[a:b] for a, b in split_sentences(text, 0, len(text))]
+    ['Dr. Smith paid 3.5 million (see p. 4).', 'He left.']
+    """
+    begin = start
+    for match in BOUNDARY.finditer(text, start, end):
+        if match.start() >= begin and _ends_sentence(text, begin, end, match, language):
+            yield from _trimmed(text, begin, match.end())
+            begin = match.end()
+    yield from _trimmed(text, begin, end)
+
+
+def _ends_sentence(text: str, begin: int, end: int, match: re.Match[str], language: str) -> bool:
+    if match["cjk"]:
+        return match["cjk"][-1] not in CLOSING or not HIRAGANA.match(text, match.end())  # 「…。」と: what was said goes on
+    if not (found := INK.search(text, match.end(), end)):
+        return False
+    following = found.group()
+    if match["space"]:
+        goes_on = text[match.start() - 1] == "ๆ" or text.startswith(GOES_ON, match.end())
+        return _between_clauses(begin, end, match) and not goes_on
+    if match["mark"] in ";؛" and language != "el":
+        return _between_clauses(begin, end, match)
+    if _open_bracket(text[max(begin, match.end() - BRACKET) : match.end()]):
+        return False
+    if following.islower() and match["mark"][-1] in ".…":
+        return False
+    if match["mark"] != ".":
+        return match["mark"] != ".." and not following.islower()
+    before = WORD_BEFORE.search(text, max(begin, match.start() - 20), match.start())
+    return not (before and _abbreviated(before.group(), text, match.end(), language))
+
+
+def _abbreviated(word: str, text: str, after: int, language: str) -> bool:
+    """Whether the dot after a word, with text[after:] behind it, is the word's own.
+
+    >>> [_abbreviated(word, after, 0, "de") for word, after in [("z", " B. den"), ("Nr", " 5"), ("Nr", " Der"), ("3", " Mai")]]
+    [True, True, False, True]
+    """
+    lower = word.lower()
+    if lower in ABBREVIATIONS or lower in BEFORE_A_NUMBER and NUMBER.match(text, after):
+        return True
+    if language in ORDINALS and ORDINAL.fullmatch(word):
+        return True
+    letters = word.split(".")
+    if any(len(letter) != 1 or not letter.isalpha() for letter in letters):
+        return False
+    return len(letters) > 1 or word.isupper() or bool(LETTER.match(text, after) or NUMBER.match(text, after))
+
+
+def _between_clauses(begin: int, end: int, match: re.Match[str]) -> bool:
+    return match.start() - begin >= SHORT_CLAUSE and end - match.end() >= SHORT_CLAUSE
+
+
+def _open_bracket(text: str) -> bool:
+    return text.count("(") > text.count(")")
+
+
+def _trimmed(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
+    while end > start and text[end - 1].isspace():
+        end -= 1
+    start = _begin(text, start, end)
+    while end - start > LONG_SENTENCE:
+        cut = max(text.rfind(mark, start, start + LONG_SENTENCE) for mark in "؛;،,: ")
+        cut = cut + 1 if cut > start else start + LONG_SENTENCE
+        yield from _trimmed(text, start, cut)
+        start = _begin(text, cut, end)
+    if any(c.isalnum() for c in text[start:end]):
+        yield start, end
+
+
+def _begin(text: str, start: int, end: int) -> int:
+    """Where text[start:end] begins, without the space and the marks of direction before it."""
+    while start < end and (text[start].isspace() or text[start] in "\u200e\u200f\ufeff"):
+        start += 1
+    return start
