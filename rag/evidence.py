@@ -9,6 +9,7 @@ logistic model of what the best sentences look like: see `rag.calibration` for t
 """
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -29,8 +30,8 @@ GAIN = (-1.0, 3.0)
 @dataclass(frozen=True)
 class Look:
     """What is seen of one sentence: `cosine` with the question; `gain`, by how many nats it makes the question likelier, for
-    each of its characters, as languages differ in how many tokens they take; `yes`, by how many nats it raises the log-odds of
-    "answered": some questions look answered unseen."""
+    each column of its width, as languages differ in how many tokens they take; `yes`, by how many nats it raises the log-odds
+    of "answered": some questions look answered unseen."""
 
     sentence: int
     cosine: float
@@ -99,12 +100,21 @@ def look(
     """A look at each hit, of which the model sees one view of the reading."""
     before, after = prompts.around("judge", "question")
     words, replies = model.weigh(reading, [[], *views], before, question, after, YES_NO)
-    gains = np.clip(words[1:] - words[0], *GAIN).sum(1) / len("".join(question.split()))
+    gains = np.clip(words[1:] - words[0], *GAIN).sum(1) / width(question)
     odds = np.logaddexp.reduce(replies[:, :2], 1) - np.logaddexp.reduce(replies[:, 2:], 1)
     return tuple(
         Look(hit.sentence, hit.score - hit.lexical, float(gain), float(yes))
         for hit, gain, yes in zip(hits, gains, odds[1:] - odds[0], strict=True)
     )
+
+
+def width(text: str) -> int:
+    """Columns that a text takes without its spaces: a character of Chinese, Japanese or Korean has two, and says as much.
+
+    >>> width("Who came?"), width("谁来了？")
+    (8, 8)
+    """
+    return sum(2 if unicodedata.east_asian_width(c) in ("W", "F") else 1 for c in text if not c.isspace())
 
 
 def described(looks: Sequence[Look], hits: Sequence[Hit], same_language: bool) -> dict[str, float]:

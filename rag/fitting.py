@@ -23,8 +23,6 @@ ANSWERS = ("cosine", "stands_out", "lexical", "gain", "yes", "same_language")
 SUPPORT = ("share", "confidence", "yes", "gain")
 MARGINS = tuple(n / 10 for n in range(16))
 FOLDS = 6
-ALIKE = 0.01
-"""F1s as near as this are alike: then the wider margin, for more of the evidence is shown."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +52,7 @@ def fit(seen: Sequence[Observation], *, false_abstention: float) -> dict[str, An
     """A calibration as `Calibration.from_dict` takes it, for a share of answerable questions that may go unanswered.
 
     A sentence's weights make right sentences score above the others of their question: logistic regression on the
-    differences of their looks. The margin is the widest whose F1 of citations is alike the best one's.
+    differences of their looks. The margin is the one whose citations have the best F1.
     """
     asked = [one for one in seen if any(one.right) and not all(one.right)]
     differences = [
@@ -77,7 +75,7 @@ def fit(seen: Sequence[Observation], *, false_abstention: float) -> dict[str, An
         "support": {"bias": 0.0, "weights": {}},
     }
     f1 = {margin: _citations(asked, Calibration.from_dict({**fitted, "margin": margin}))["F1"] for margin in MARGINS}
-    fitted["margin"] = max(margin for margin, found in f1.items() if found >= max(f1.values()) - ALIKE)
+    fitted["margin"] = max(MARGINS, key=lambda margin: f1[margin])
     cited = [row for one in seen for row in _cited(one, Calibration.from_dict(fitted))]
     fitted["support"] = _regression(_table([row for row, _ in cited], SUPPORT), [right for _, right in cited], SUPPORT)
     return fitted

@@ -21,14 +21,14 @@ def words(text: str) -> list[str]:
     >>> words("The émigrés, 2.5"), words("إلى الدُّوَلِ")
     (['émigrés', '2', '5'], ['الي', 'دول'])
     """
-    return [word[2:] if word.startswith("ال") and len(word) > 4 else word for word in _apart(text, str.isalnum)]
+    return _apart(text, str.isalnum)
 
 
 def terms(text: str) -> list[str]:
     """What a text is searched by: stems of its words, and pairs of letters where words are written without spaces.
 
-    >>> terms("The governments of 1972"), terms("2005年，地方议会"), terms("हिन्दी")
-    (['govern', 'of', '1972'], ['2005', '年', '地方', '方议', '议会'], ['हिनदी'])
+    >>> terms("The governments of 1972"), terms("والدول الكبيرة"), terms("हिन्दी"), terms("2005年，地方议会")
+    (['govern', 'of', '1972'], ['دول', 'كبير'], ['हिनदी'], ['2005', '年', '地方', '方议', '议会'])
     """
     found = list[str]()
     for run in (run for word in _apart(text, _letter) for run in UNSPACED.split(word) if run):
@@ -54,7 +54,8 @@ def stem(word: str) -> str:
 def _apart(text: str, letter: Callable[[str], bool]) -> list[str]:
     folded = unicodedata.normalize("NFKC", text).lower().translate(ALEF)
     spaced = "".join(c if letter(c) else " " for c in folded if not unicodedata.combining(c))
-    return [word for word in spaced.split() if word not in ("a", "an", "the")]
+    found = (word for word in spaced.split() if word not in ("a", "an", "the"))
+    return [word[2:] if word.startswith("ال") and len(word) > 4 else word for word in found]
 
 
 def _letter(c: str) -> bool:

@@ -98,7 +98,6 @@ def test_no_route_tells_a_path_or_a_traceback(served):
 
 @pytest.mark.soak
 def test_an_upload_of_a_hundred_megabytes_is_refused_and_leaves_nothing(served):
-    import app
 
     answer = httpx.post(f"{served}gradio_api/upload", files={"files": ("a.txt", b"a" * 100_000_000)}, timeout=120)
     assert answer.status_code == 413
