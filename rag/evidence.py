@@ -30,8 +30,8 @@ GAIN = (-1.0, 3.0)
 @dataclass(frozen=True)
 class Look:
     """What is seen of one sentence: `cosine` with the question; `gain`, by how many nats it makes the question likelier, for
-    each column of its width, as languages differ in how many tokens they take; `yes`, by how many nats it raises the log-odds
-    of "answered": some questions look answered unseen."""
+    each of its characters (see `width`), as languages differ in how many tokens they take; `yes`, by how many nats it raises
+    the log-odds of "answered": some questions look answered unseen."""
 
     sentence: int
     cosine: float
@@ -109,7 +109,7 @@ def look(
 
 
 def width(text: str) -> int:
-    """Columns that a text takes without its spaces: a character of Chinese, Japanese or Korean has two, and says as much.
+    """The number of characters but spaces, those of Chinese, Japanese and Korean twice: one says as much as two letters.
 
     >>> width("Who came?"), width("谁来了？")
     (8, 8)

@@ -26,7 +26,8 @@ BRACKET = 200
 ORDINALS = {"de", "tr"}
 """Languages with a dot after ordinals whose next word may be upper case: am 3. Oktober, II. Dünya Savaşı."""
 ORDINAL = re.compile(r"\d{1,2}|[IVX]+")
-NUMBER = re.compile(r"\s*(?:\d|[IVXLC]+\b)")
+NUMBER = re.compile(r"\s*(?:\d|(?!I\b)[IVXLC]+\b)")
+"""What may come after "no." or "fig."; "I" is a word of its own in English."""
 LETTER = re.compile(r"\s*\w\.")
 HIRAGANA = re.compile("[ぁ-ゖ]")
 

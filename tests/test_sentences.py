@@ -7,7 +7,7 @@ CASES = {
     "ar": ["زار أ. محمود المدينة في 3.5 ساعات.", "هل عاد؟", "نعم عاد."],
     "de": ["Am 3. Oktober 1990 kam Dr. Müller an.", "Im 19. Jahrhundert galt z. B. Nr. 5, d. h. ca. 5 Mio. Euro.", "So."],
     "el": ["Γεννήθηκε το 300 π.Χ. στην Αθήνα.", "Ποιος ήταν;", "Ο κ. Παπαδόπουλος, δηλ. ο δήμαρχος."],
-    "en": ["Lt. Col. J. R. Smith (b. 1892) paid 3.5 million.", "See Fig. 3 of the U.S. Army.", "The answer was no.", "So."],
+    "en": ["Lt. Col. J. R. Smith (b. 1892) paid 3.5 million.", "See Fig. 3 of the U.S. Army.", "The answer was no.", "I left."],
     "es": ["Los EE. UU. ganaron en el s. XIX contra el Sr. Pérez.", "¿Quién fue?", "Nació en el 300 a. C. en Roma."],
     "fa": ["او در سال ۱۳۵۷ به دنیا آمد.", "چرا؟", "قیمت ۳٫۵ دلار بود."],
     "fr": ["« Bonjour. »", "M. Dupont est né en 50 av. J.-C. à Lyon.", "Qui est-ce ?"],
