@@ -15,7 +15,7 @@ CLOSING = "\"'”’»)]}›」』）］】"
 CLOSE = rf"(?:[{re.escape(CLOSING)}]|[ \u00a0\u202f]»(?!\S))*+"
 MARKS = ".!?؟۔…।؛;"
 BOUNDARY = re.compile(
-    rf"(?<![{MARKS}])(?P<mark>[{MARKS}]++)(?P<close>{CLOSE})(?=\s)|(?P<cjk>[。！？]++{CLOSE})|(?P<space>(?<=[ก-๛]) ++(?=[ก-๛]))"
+    rf"(?<![{MARKS}])(?P<mark>[{MARKS}]++){CLOSE}(?=\s)|(?P<cjk>[。！？]++{CLOSE})|(?P<space>(?<=[ก-๛]) ++(?=[ก-๛]))"
 )
 """Each run of marks is looked at once and whole: a million dots are read in the time of a million letters."""
 WORD_BEFORE = re.compile(rf"[^\s(\[«„{re.escape(CLOSING)}]+$")
