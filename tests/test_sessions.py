@@ -11,6 +11,19 @@ from tests.test_page import FEES, FORTY, HARBOUR, ORCHARD, TOKEN, Held, answered
 pytestmark = pytest.mark.filterwarnings("ignore::Warning:gradio.queueing")
 
 
+def held(*said):
+    """Opens articles, but says this first and waits: the opener, the event that it has said so, the one it waits for."""
+    reached, go = threading.Event(), threading.Event()
+
+    def slow(article, *, config, progress):
+        progress(*said)
+        reached.set()
+        assert go.wait(30)
+        return opener()(article, config=config)
+
+    return slow, reached, go
+
+
 # The library
 
 
@@ -55,14 +68,7 @@ def test_what_a_tab_brings_is_kept_in_memory_alone(tmp_path):
 
 
 def test_warming_tells_how_far_it_is_until_all_is_ready():
-    reached, go = threading.Event(), threading.Event()
-
-    def slow(article, *, config, progress):
-        progress("reading the article", 3, 12)
-        reached.set()
-        assert go.wait(30)
-        return opener()(article, config=config)
-
+    slow, reached, go = held("reading the article", 3, 12)
     shelf = library(open_chat=slow)
     assert shelf.opening(HARBOUR) is None
     shelf.warm()
@@ -172,14 +178,7 @@ def test_a_stopped_answer_stays_so_and_its_generator_is_closed():
 
 
 def test_a_question_waits_for_its_article_and_can_be_stopped_meanwhile():
-    reached, go = threading.Event(), threading.Event()
-
-    def slow(article, *, config, progress):
-        progress("encoding sentences", 1, 4)
-        reached.set()
-        assert go.wait(30)
-        return opener()(article, config=config)
-
+    slow, reached, go = held("encoding sentences", 1, 4)
     session = Session(library(open_chat=slow))
     session.ask(FEES)
     assert reached.wait(30)
