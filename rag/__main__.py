@@ -209,8 +209,10 @@ def calibrate(
 ) -> None:
     """Fit how evidence is chosen, when to abstain and what support is worth to questions whose answers are known."""
     with _mended(verbose=verbose), _bars() as progress:
+        from rag import evaluation
+        from rag.calibration import Calibration
         from rag.cases import read_squad, squad_cases
-        from rag.fitting import FOLDS, cross_validated, fit, observe
+        from rag.fitting import FOLDS, cross_validated, fit, fit_wording, observe
         from rag.loading import load_encoder, load_model
         from rag.report import prepare, write
 
@@ -227,6 +229,9 @@ def calibrate(
         config = _config(model, encoder, threads)
         seen = tuple(observe(cases, lambda article: Chat(article, config=config, progress=progress), progress))
         fitted = fit(seen, false_abstention=false_abstention)
+        options: dict[str, Any] = {"config": config, "calibration": Calibration.from_dict(fitted), "progress": progress}
+        rows = tuple(evaluation.evaluate(cases, lambda article: Chat(article, **options), progress))
+        fitted["wording"] = fit_wording(cases, rows)
         made = {
             "docs": [f.name for f in docs],
             "questions": [f.name for f in questions],

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
@@ -38,13 +38,14 @@ class Logistic:
 @dataclass(frozen=True)
 class Calibration:
     """How a sentence is scored, how far below the best one another may be cited, in nats, when the article is said to
-    answer, and how well a citation carries its claim."""
+    answer, how likely a cited sentence holds the answer, and how likely words written from it give it."""
 
     evidence: Mapping[str, float]
     margin: float
     answers: Logistic
     threshold: float
     support: Logistic
+    wording: Logistic
 
     def shares(self, looks: Sequence[Look]) -> np.ndarray:
         """The chance of each sentence looked at to hold the answer, given that one of them does: float64, shape (looks,)."""
@@ -62,6 +63,11 @@ class Calibration:
         one = looks[i]
         return {"share": float(self.shares(looks)[i]), "confidence": confidence, "gain": one.gain, "yes": one.yes}
 
+    @staticmethod
+    def worded(supports: Iterable[float], same_language: bool) -> dict[str, float]:
+        """What `wording` is told of a claim: the supports of its citations, and whether it is in their language."""
+        return {"support": max(supports), "same_language": float(same_language)}
+
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Calibration:
         return cls(
@@ -70,6 +76,7 @@ class Calibration:
             Logistic(**data["answers"]),
             data["threshold"],
             Logistic(**data["support"]),
+            Logistic(**data["wording"]),
         )
 
     @classmethod

@@ -104,7 +104,7 @@ class Chat:
             yield replace(answer, text=text)
 
         clock.wrote(model.count(text))
-        marked, claims, citations = cite(self.article, evidence, text, code)
+        marked, claims, citations = cite(self.article, evidence, text, code, self.calibration)
         done = replace(answer, text=marked, claims=claims, citations=citations, stage="done", timings=clock.lap("write"))
         yield recorded(done, self.article)
 

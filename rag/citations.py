@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator
 
 from rag.article import Article
+from rag.calibration import Calibration
 from rag.datatypes import Answer, Citation, Claim
 from rag.evidence import Evidence
 from rag.numbers import numbers_stand
@@ -15,22 +16,23 @@ MARKER = re.compile(rf"[\[［【]{UNSEEN}\^?\d++(?:{UNSEEN}[,،;؛–-]{UNSEEN}\
 
 
 def cite(
-    article: Article, evidence: Evidence, text: str, language: str
+    article: Article, evidence: Evidence, text: str, language: str, calibration: Calibration
 ) -> tuple[str, tuple[Claim, ...], tuple[Citation, ...]]:
     """(text with markers, claims, citations) of an answer written in a language from the evidence.
 
-    Support is halved when the text has a number or a currency that no cited sentence has: they are to be copied, not made.
+    The claim's support is halved when the text has a number or a currency that no cited sentence has: they are to be
+    copied, not made.
     """
     words = without_markers(text)
     sentences = [article.sentences[i] for i in evidence.chosen]
     source = " ".join(s.text for s in sentences)
     agreed = 1.0 if numbers_stand(words, language, source, article.language) else 0.5
     citations = tuple(
-        Citation(number, s.start, s.end, s.text, round(agreed * evidence.chosen[s.index], 4), s.index, article.page(s.start))
+        Citation(number, s.start, s.end, s.text, round(evidence.chosen[s.index], 4), s.index, article.page(s.start))
         for number, s in enumerate(sentences, 1)
     )
-    support = round(agreed * evidence.support, 4)
-    claim = Claim(words, tuple(c.number for c in citations), support)
+    told = calibration.worded((c.support for c in citations), language == article.language)
+    claim = Claim(words, tuple(c.number for c in citations), round(agreed * calibration.wording(told), 4))
     return f"{words} {''.join(f'[{c.number}]' for c in citations)}".strip(), (claim,), citations
 
 

@@ -72,7 +72,8 @@ class Citation:
 class Claim:
     """A statement of the answer without its markers, the numbers of its citations, its support in 0..1.
 
-    Support is the probability that one of the citations holds the answer, calibrated on the development questions.
+    Support is the probability that the words give the right answer, from a right sentence: calibrated on the development
+    questions. It is less than that of the sentences cited, most of all where the claim is in another language.
     """
 
     text: str
@@ -81,7 +82,7 @@ class Claim:
 
     @property
     def weak(self) -> bool:
-        """Whether it is more likely than not that none of the citations holds the answer: shown as such."""
+        """Whether it is more likely wrong than right: shown as such."""
         return self.support < 0.5
 
 

@@ -44,7 +44,7 @@ class Cited:
 
 @dataclass(frozen=True)
 class Said:
-    """A claim and its support; right when one of its citations is."""
+    """A claim and its support; right when one of its citations is, and it has half of the words of the right answer."""
 
     text: str
     support: float
@@ -127,7 +127,7 @@ def judge(case: Case, answer: Answer, first_word: float, total: float) -> Row:
         hits=tuple(hit.sentence for hit in answer.hits),
         rank=next((n for n, hit in enumerate(answer.hits) if is_gold((hit.start, hit.end), case.gold)), None),
         citations=tuple(Cited(c.sentence, c.start, c.end, c.quote, c.support, right[c.number]) for c in answer.citations),
-        claims=tuple(Said(c.text, c.support, any(right.get(n, False) for n in c.citations)) for c in answer.claims),
+        claims=tuple(Said(c.text, c.support, recall >= 0.5 and any(right[n] for n in c.citations)) for c in answer.claims),
         f1=f1,
         recall=recall,
         right_language=in_language(said, case.language),

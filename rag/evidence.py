@@ -42,13 +42,12 @@ class Look:
 @dataclass(frozen=True)
 class Evidence:
     """What was chosen. `chosen` are sentence indexes, best first, each with its support: the probability, calibrated, that
-    it holds the answer; none when the article does not answer. `support` is the probability that one of them does.
+    it holds the answer; none when the article does not answer.
 
     `places[i]` is where sentence i stands in the reading. `looks` and `features` are what the choice was made from.
     """
 
     chosen: Mapping[int, float]
-    support: float
     confidence: float
     reading: Reading
     places: Mapping[int, int]
@@ -85,7 +84,6 @@ def choose_evidence(
             chosen.setdefault(before[i], support[i])
     return Evidence(
         chosen=chosen,
-        support=min(1.0, sum(support.values())),
         confidence=confidence,
         reading=reading,
         places=places,

@@ -1,6 +1,7 @@
-"""How a `Calibration` is fitted: questions with known answers are asked, as far as the choice of evidence.
+"""How a `Calibration` is fitted: questions with known answers are asked, first as far as the choice of evidence, then whole.
 
     cases → observations (what was seen, what is right) → three logistic regressions, a margin and a threshold
+    cases → rows (what was then written, what is right) → the fourth
 """
 from __future__ import annotations
 
@@ -15,12 +16,13 @@ from rag.article import Article
 from rag.calibration import Calibration, Logistic
 from rag.cases import Case
 from rag.chat import Chat
-from rag.evaluation import is_gold, opened
+from rag.evaluation import Row, is_gold, opened
 from rag.evidence import Look
 
 LOOKS = ("cosine", "gain", "yes")
 ANSWERS = ("cosine", "stands_out", "lexical", "gain", "yes", "same_language")
 SUPPORT = ("share", "confidence", "yes", "gain")
+WORDING = ("support", "same_language")
 MARGINS = tuple(n / 10 for n in range(16))
 FOLDS = 6
 
@@ -49,7 +51,8 @@ def observe(
 
 
 def fit(seen: Sequence[Observation], *, false_abstention: float) -> dict[str, Any]:
-    """A calibration as `Calibration.from_dict` takes it, for a share of answerable questions that may go unanswered.
+    """A calibration as `Calibration.from_dict` takes it, for a share of answerable questions that may go unanswered; its
+    `wording` is still to be fitted to what is written with it.
 
     A sentence's weights make right sentences score above the others of their question: logistic regression on the
     differences of their looks. The margin is the one whose citations have the best F1.
@@ -73,12 +76,23 @@ def fit(seen: Sequence[Observation], *, false_abstention: float) -> dict[str, An
         "answers": answers,
         "threshold": round(float(np.quantile(confidence, false_abstention)), 4),
         "support": {"bias": 0.0, "weights": {}},
+        "wording": {"bias": 0.0, "weights": {}},
     }
     f1 = {margin: _citations(asked, Calibration.from_dict({**fitted, "margin": margin}))["F1"] for margin in MARGINS}
     fitted["margin"] = max(MARGINS, key=lambda margin: f1[margin])
     cited = [row for one in seen for row in _cited(one, Calibration.from_dict(fitted))]
     fitted["support"] = _regression(_table([row for row, _ in cited], SUPPORT), [right for _, right in cited], SUPPORT)
     return fitted
+
+
+def fit_wording(cases: Sequence[Case], rows: Sequence[Row]) -> dict[str, Any]:
+    """The `wording` of a calibration, fitted to the claims that were made with it."""
+    told = [
+        (Calibration.worded((c.support for c in row.citations), case.language == case.article.language), claim.right)
+        for case, row in zip(cases, rows, strict=True)
+        for claim in row.claims
+    ]
+    return _regression(_table([features for features, _ in told], WORDING), [right for _, right in told], WORDING)
 
 
 def cross_validated(seen: Sequence[Observation], *, false_abstention: float) -> dict[str, float]:

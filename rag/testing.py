@@ -15,7 +15,14 @@ from embeddings.weights import Progress
 from rag.calibration import Calibration, Logistic
 from rag.models import Reading
 
-CALIBRATION = Calibration({"cosine": 1.0, "gain": 6.0}, 0.5, Logistic(-2.5, {"yes": 1.0}), 0.5, Logistic(0.0, {"share": 1.0}))
+CALIBRATION = Calibration(
+    {"cosine": 1.0, "gain": 6.0},
+    0.5,
+    Logistic(-2.5, {"yes": 1.0}),
+    0.5,
+    Logistic(0.0, {"share": 1.0}),
+    Logistic(0.0, {"support": 1.0}),
+)
 """The article answers where a sentence shares three words with the question, of those that WordModel knows."""
 
 

@@ -5,6 +5,9 @@ from itertools import pairwise
 import pytest
 
 from rag import Article, Chat, Config, QuestionError, Turn
+from rag.calibration import Logistic
+from rag.citations import cite
+from rag.evidence import Evidence
 from rag.numbers import amounts, numbers_stand
 from rag.retriever import Retriever
 from rag.testing import CALIBRATION, WordEncoder, WordModel
@@ -36,6 +39,23 @@ def test_an_answer_grows_and_every_citation_is_a_span_of_the_text(tmp_path):
     for c in (*answer.citations, *answer.hits):
         assert chat.article.text[c.start : c.end] == chat.article.sentences[c.sentence].text
     assert answer.timings.tokens_in > 0 and answer.timings.tokens_out == 7
+
+
+def test_a_claim_is_as_certain_as_its_words_are_in_its_language(tmp_path):
+    chat, _ = opened(tmp_path)
+    chat.calibration = dataclasses.replace(CALIBRATION, wording=Logistic(0.0, {"same_language": 2.0}))
+    question = "Which silver fish do herons catch every morning?"
+    supports = [chat.ask(question, language=language).claims[0].support for language in ("en", "fr")]
+    assert supports == [0.8808, 0.5]
+
+
+def test_a_number_that_no_cited_sentence_has_halves_the_support_of_the_claim():
+    article = Article.from_text(TEXT)
+    evidence = Evidence({2: 0.8}, 0.9, None, {}, (), {})
+    calibration = dataclasses.replace(CALIBRATION, wording=Logistic(0.0, {"support": 2.0}))
+    (said, made) = (cite(article, evidence, text, "en", calibration) for text in ("They catch 12 fish.", "They catch 13 fish."))
+    assert (said[1][0].support, made[1][0].support) == (0.832, 0.416)  # 1 / (1 + e^-1.6), and half of it
+    assert said[2] == made[2] and said[2][0].support == 0.8
 
 
 def test_a_question_about_something_else_is_not_answered(tmp_path):

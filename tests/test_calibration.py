@@ -3,11 +3,15 @@ import random
 
 import pytest
 
+from rag import Answer, Article, Citation
 from rag.calibration import Calibration, Logistic
+from rag.cases import Case
+from rag.datatypes import Claim
+from rag.evaluation import judge
 from rag.evidence import Look
-from rag.fitting import Observation, cross_validated, fit, measured
+from rag.fitting import Observation, cross_validated, fit, fit_wording, measured
 
-PLAIN = Calibration({"cosine": 10.0, "yes": 1.0}, 0.5, Logistic(0.0, {}), 0.5, Logistic(0.0, {}))
+PLAIN = Calibration({"cosine": 10.0, "yes": 1.0}, 0.5, Logistic(0.0, {}), 0.5, Logistic(0.0, {}), Logistic(0.0, {}))
 
 
 def test_sentences_within_the_margin_of_the_best_are_cited_best_first():
@@ -42,6 +46,21 @@ def test_a_fit_finds_what_tells_right_from_wrong(seen):
     assert figures["citation F1"] > 0.9
     assert figures["false abstention"] == pytest.approx(0.05, abs=0.01)
     assert figures["abstention far"] > 0.5
+
+
+def test_wording_is_fitted_to_what_was_written_by_language_and_citation():
+    """Of forty claims those in the article's language are right, and of the others those that cite the better sentence."""
+    article = Article.from_text("Foxes sleep under oak trees during winter.")
+    asked, rows = [], []
+    for n in range(40):
+        language, support = ("en", "fr")[n % 2], (0.2, 0.8)[n // 2 % 2]
+        asked.append(Case(str(n), "who", language, "?", "foxes", ((0, 42),), article))
+        claim = Claim("Foxes." if language == "en" or support > 0.5 else "Geese.", (1,), 0.5)
+        answer = Answer("?", claim.text, True, claims=(claim,), citations=(Citation(1, 0, 42, article.text, support, 0),))
+        rows.append(judge(asked[-1], answer, 0.1, 0.2))
+    wording = Logistic(**fit_wording(asked, rows))
+    said = [wording(Calibration.worded([support], same)) for support in (0.2, 0.8) for same in (False, True)]
+    assert said[0] < 0.5 < min(said[1:])
 
 
 def test_figures_on_articles_that_were_not_fitted_to(seen):

@@ -171,6 +171,8 @@ def test_what_came_back_is_judged_span_by_span():
     assert [c.right for c in found.claims] == [True, False]
     assert (found.rank, found.invalid, found.right) == (1, 1, True)
     assert (found.f1, found.recall) == (2 / 4, 1.0)  # markers are no words
+    wrong = judge(Case("1", "who", "en", "Who builds?", "busy beavers", (BADGERS,), article), answer, 0.1, 0.2)
+    assert wrong.right and not any(c.right for c in wrong.claims)  # a right sentence, and not what it says
     far = judge(Case("1", "far", "en", "Who builds?", "", (), article), answer, 0.1, 0.2)
     assert far.rank is None and not far.right and not any(c.right for c in far.claims)
 

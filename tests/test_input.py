@@ -99,8 +99,8 @@ def any_reply(text):
     """Whatever the model writes: the markers are ours."""
     from rag.citations import cite
 
-    evidence = Evidence({1: 0.9, 0: 0.4}, 1.0, 0.9, None, {}, (), {})
-    marked, claims, citations = cite(ARTICLE, evidence, text, "en")
+    evidence = Evidence({1: 0.9, 0: 0.4}, 0.9, None, {}, (), {})
+    marked, claims, citations = cite(ARTICLE, evidence, text, "en", CALIBRATION)
     cited(ARTICLE, Answer(FEES, marked, True, 0.9, claims=claims, citations=citations))
 
 
@@ -124,10 +124,10 @@ def any_export(made):
     title, asked, said, body = made
     article = Article.from_text(body, title=title, author=title, source=title)
     s = article.sentences[0]
-    evidence = Evidence({0: 0.9}, 0.9, 0.9, None, {}, (), {})
+    evidence = Evidence({0: 0.9}, 0.9, None, {}, (), {})
     from rag.citations import cite
 
-    text, claims, citations = cite(article, evidence, said, "en")
+    text, claims, citations = cite(article, evidence, said, "en", CALIBRATION)
     answer = Answer(asked, text, True, 0.9, claims=claims, citations=citations)
     c = Conversation(article, (answer,), (asked,), title, "m" * 64, title, "e" * 64, "2026-11-24T12:00:00Z")
     back = json.loads(to_json(c).encode())
