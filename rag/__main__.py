@@ -341,7 +341,7 @@ def _show(answer: Answer, asked: str) -> None:
         out.print(escape(f"understood as: {answer.question}"), style="dim")
     out.print(escape(answer.text), style="bold")
     if answer.weak:
-        out.print("Weakly supported: compare it with the sentences below.", style="yellow")
+        out.print("The wording is uncertain: compare it with the sentences below.", style="yellow")
     out.print(f"confidence {answer.confidence:.2f}", style="dim")
     for citation in answer.citations:
         out.print(escape(f"[{citation.number}] {citation.quote}"))

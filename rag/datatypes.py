@@ -130,7 +130,7 @@ class Answer:
 
     @property
     def weak(self) -> bool:
-        """Whether one of the claims is weakly supported: said beside the answer."""
+        """Whether one of the claims is more likely wrong than right: said beside the answer."""
         return any(claim.weak for claim in self.claims)
 
     def to_dict(self) -> dict[str, Any]:

@@ -23,7 +23,7 @@ UNSHOWN = re.compile(r"[\0-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 
 NEVER = "Stopped before it was finished."
 ABSTAINED = "The article does not answer this; nothing is cited."
-WEAK = "Weakly supported: compare the answer with the sentences it cites."
+WEAK = "The wording is uncertain: compare it with the sentences it cites."
 OFFSETS = "Quotes are verbatim. Characters are counted from 0 in the article's text, the end is exclusive."
 
 
