@@ -155,7 +155,7 @@ def _hashes(folder: Path) -> dict[Path, str]:
     try:
         made = json.loads((folder / RECIPE).read_text("utf-8"))
         return {folder / name: sha256 for name, sha256 in made.items()} if e5.PIECES in made else {}
-    except (OSError, ValueError, AttributeError):
+    except (OSError, ValueError, AttributeError, TypeError):
         return {}
 
 

@@ -2,7 +2,6 @@ import dataclasses
 
 import numpy as np
 import pytest
-import torch
 
 from embeddings import weights
 from embeddings.encoder import default_folder, loaded
@@ -56,6 +55,8 @@ def test_a_missing_package_is_named_with_the_command_to_run(tmp_path):
 
 @pytest.fixture(scope="module")
 def bert():
+    import torch
+
     return loaded(default_folder(Config().cache), torch.float32)[0]
 
 

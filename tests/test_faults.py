@@ -277,6 +277,14 @@ def test_without_enough_memory_an_error_says_so(tmp_path):
     assert JOBS["converting"](tmp_path) == given
 
 
+@pytest.mark.parametrize("recipe", ["5", "[1]", "null", "{}", '{"model.safetensors": "0"}'])
+def test_an_encoder_whose_recipe_says_nothing_is_made_again(recipe, tmp_path):
+    given = JOBS["converting"](tmp_path)
+    (file,) = tmp_path.rglob("recipe.json")
+    file.write_text(recipe)
+    assert JOBS["converting"](tmp_path) == given
+
+
 def test_the_encoder_is_verified_by_every_byte(tmp_path):
     given = JOBS["converting"](tmp_path)
     with faults.installed():
