@@ -10,6 +10,7 @@ import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -20,6 +21,7 @@ from rich.progress import Progress as Bars
 from rich.progress import TaskID
 
 from rag import Answer, Article, Chat, Config, EvaluationError, SanadError, Turn
+from rag.calibration import Calibration
 from rag.log import log, tell
 
 if TYPE_CHECKING:
@@ -30,6 +32,9 @@ out, err = Console(soft_wrap=True), Console(stderr=True)
 ArticlePath = Annotated[str | None, typer.Option("--article", help="A .txt, .md, .html, .pdf or .docx; or else the bundled one.")]
 Model = Annotated[str | None, typer.Option("--model", help="default, small, a .gguf file, or hf:REPO:FILE.")]
 Encoder = Annotated[str | None, typer.Option("--encoder", help="default, or a sentence-transformers folder or name.")]
+Fitted = Annotated[
+    Path | None, typer.Option("--calibration", metavar="FILE", help="What sanad calibrate made for --model and --encoder.")
+]
 Threads = Annotated[int | None, typer.Option("--threads", min=1, help="Processors to use; physical cores is best.")]
 Verbose = Annotated[bool, typer.Option("--verbose", help="Say on stderr what is loaded, from where, and what is kept.")]
 
@@ -40,13 +45,14 @@ def ask(
     article: ArticlePath = None,
     model: Model = None,
     encoder: Encoder = None,
+    calibration: Fitted = None,
     threads: Threads = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the whole Answer as JSON.")] = False,
     verbose: Verbose = False,
 ) -> None:
     """Answer one question."""
     with _mended(verbose=verbose):
-        answer = _open(article, _config(model, encoder, threads)).ask(question)
+        answer = _open(article, _config(model, encoder, threads, calibration)).ask(question)
         if as_json:
             typer.echo(json.dumps(answer.to_dict(), ensure_ascii=False, indent=1))
         else:
@@ -58,12 +64,13 @@ def chat(
     article: ArticlePath = None,
     model: Model = None,
     encoder: Encoder = None,
+    calibration: Fitted = None,
     threads: Threads = None,
     verbose: Verbose = False,
 ) -> None:
     """Ask question after question; an empty line ends it."""
     with _mended(verbose=verbose):
-        talk, history = _open(article, _config(model, encoder, threads)), list[Turn]()
+        talk, history = _open(article, _config(model, encoder, threads, calibration)), list[Turn]()
         while question := _asked():
             answer = talk.ask(question, history=history)
             history.append(Turn(answer.question, answer.text))
@@ -77,6 +84,7 @@ def serve(
     ] = None,
     model: Model = None,
     encoder: Encoder = None,
+    calibration: Fitted = None,
     threads: Threads = None,
     host: Annotated[str, typer.Option(help="Only this machine can open the page unless this is another address.")] = "127.0.0.1",
     port: int = 7860,
@@ -96,7 +104,7 @@ def serve(
 
         access = Access(host, read_logins(auth) if auth else (), no_auth)
         articles = [Article.open(path) for path in article or ()]
-        launch(Library(articles, config=_config(model, encoder, threads)), access, port, mcp=mcp)
+        launch(Library(articles, config=_config(model, encoder, threads, calibration)), access, port, mcp=mcp)
 
 
 @app.command()
@@ -132,6 +140,7 @@ def evaluate(
     folder: Annotated[Path | None, typer.Option("--out", help="Where figures.json, questions.jsonl and a PNG go.")] = None,
     model: Model = None,
     encoder: Encoder = None,
+    calibration: Fitted = None,
     threads: Threads = None,
     verbose: Verbose = False,
 ) -> None:
@@ -159,7 +168,7 @@ def evaluate(
             )
         if folder:
             prepare(folder)
-        _evaluate(cases, settings, folder, _config(model, encoder, threads))
+        _evaluate(cases, settings, folder, _config(model, encoder, threads, calibration))
 
 
 def _evaluate(cases: Sequence[Case], settings: dict[str, Any], folder: Path | None, config: Config) -> None:
@@ -174,6 +183,7 @@ def _evaluate(cases: Sequence[Case], settings: dict[str, Any], folder: Path | No
         settings |= {
             "model": {"name": config.model, "fingerprint": model.fingerprint},
             "encoder": {"name": config.encoder, "fingerprint": encoder.fingerprint},
+            "calibration": config.calibration.name if config.calibration else "default",
             "threads": config.threads,
             "version": metadata.version("sanad-rag"),
         }
@@ -210,7 +220,6 @@ def calibrate(
     """Fit how evidence is chosen, when to abstain and what support is worth to questions whose answers are known."""
     with _mended(verbose=verbose), _bars() as progress:
         from rag import evaluation
-        from rag.calibration import Calibration
         from rag.cases import read_squad, squad_cases
         from rag.fitting import FOLDS, cross_validated, fit, fit_wording, observe
         from rag.loading import load_encoder, load_model
@@ -227,10 +236,13 @@ def calibrate(
             raise EvaluationError(f"{found} articles are too few to fit to and check on others; give at least {FOLDS}.")
         prepare(file.parent)
         config = _config(model, encoder, threads)
-        seen = tuple(observe(cases, lambda article: Chat(article, config=config, progress=progress), progress))
+
+        def opened(article: Article, calibration: Calibration) -> Chat:
+            return Chat(article, config=config, calibration=calibration, progress=progress)
+
+        seen = tuple(observe(cases, partial(opened, calibration=Calibration.default()), progress))
         fitted = fit(seen, false_abstention=false_abstention)
-        options: dict[str, Any] = {"config": config, "calibration": Calibration.from_dict(fitted), "progress": progress}
-        rows = tuple(evaluation.evaluate(cases, lambda article: Chat(article, **options), progress))
+        rows = tuple(evaluation.evaluate(cases, partial(opened, calibration=Calibration.from_dict(fitted)), progress))
         fitted["wording"] = fit_wording(cases, rows)
         made = {
             "docs": [f.name for f in docs],
@@ -273,8 +285,10 @@ def bench(
             benchmark.save(folder, measures, settings)
 
 
-def _config(model: str | None, encoder: str | None, threads: int | None) -> Config:
-    config = Config.from_environment(model=model, encoder=encoder, threads=threads)
+def _config(model: str | None, encoder: str | None, threads: int | None, calibration: Path | None = None) -> Config:
+    config = Config.from_environment(model=model, encoder=encoder, threads=threads, calibration=calibration)
+    if config.calibration:
+        Calibration.load(config.calibration)  # what is wrong with it is told before anything is loaded
     log.debug("model %s, encoder %s, %d threads, cache %s", config.model, config.encoder, config.threads, config.cache)
     return config
 

@@ -1,7 +1,7 @@
 """The few numbers that turn what the models see into choices and probabilities; `sanad calibrate` fits them.
 
 They stand in data/calibration.json beside what they were fitted on. Each is a weight of a feature that has a meaning
-of its own, so that they can be read, and a file of one's own can be put in their place.
+of its own, so that they can be read; other models need a file of their own in its place.
 """
 from __future__ import annotations
 
@@ -11,12 +11,22 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from rag.errors import WeightsError
+
 if TYPE_CHECKING:
     from rag.evidence import Look
+
+
+LOOKS = ("cosine", "gain", "yes")
+ANSWERS = ("cosine", "stands_out", "lexical", "gain", "yes", "same_language")
+SUPPORT = ("share", "confidence", "yes", "gain")
+WORDING = ("support", "same_language")
+"""The features that each of a calibration's parts has weights of."""
 
 
 @dataclass(frozen=True)
@@ -70,17 +80,34 @@ class Calibration:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Calibration:
-        return cls(
-            data["evidence"],
-            data["margin"],
-            Logistic(**data["answers"]),
-            data["threshold"],
-            Logistic(**data["support"]),
-            Logistic(**data["wording"]),
+        """The inverse of what `sanad calibrate` writes. Raises LookupError, TypeError or ValueError for what is not that."""
+        answers, support, wording = (
+            Logistic(float(data[name]["bias"]), _weights(data[name]["weights"], features))
+            for name, features in (("answers", ANSWERS), ("support", SUPPORT), ("wording", WORDING))
         )
+        evidence = _weights(data["evidence"], LOOKS)
+        return cls(evidence, float(data["margin"]), answers, float(data["threshold"]), support, wording)
+
+    @classmethod
+    def load(cls, path: Path) -> Calibration:
+        """The one in a file that `sanad calibrate` wrote. Raises WeightsError when it is none, or of another version."""
+        try:
+            return cls.from_dict(json.loads(path.read_text("utf-8")))
+        except OSError as exc:
+            raise WeightsError(f"Can't read the calibration {path}: {exc.strerror}. Check the name and the permissions.") from exc
+        except (ValueError, LookupError, TypeError, AttributeError) as exc:
+            raise WeightsError(
+                f"{path} is not a calibration of this version ({type(exc).__name__}: {exc}). Make one with sanad calibrate."
+            ) from exc
 
     @classmethod
     @cache
     def default(cls) -> Calibration:
         """The one that comes with the default weights."""
-        return cls.from_dict(json.loads(resources.files("rag").joinpath("data/calibration.json").read_text("utf-8")))
+        return cls.load(Path(str(resources.files("rag").joinpath("data/calibration.json"))))
+
+
+def _weights(given: Mapping[str, Any], names: Sequence[str]) -> dict[str, float]:
+    if not given.keys() <= set(names):
+        raise ValueError(f"weights of {', '.join(given)}, not of {', '.join(names)}")
+    return {name: float(weight) for name, weight in given.items()}

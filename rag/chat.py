@@ -19,7 +19,7 @@ from rag.config import Config
 from rag.datatypes import Answer, Hit, Timings, Turn
 from rag.errors import QuestionError
 from rag.evidence import Evidence, choose_evidence
-from rag.loading import load_encoder, load_model
+from rag.loading import load_calibration, load_encoder, load_model
 from rag.log import recorded
 from rag.models import ChatModel
 from rag.reader import Reader
@@ -47,7 +47,8 @@ class Chat:
         progress: Progress | None = None,
     ) -> None:
         self.article = article
-        self.config, self.calibration = config or Config(), calibration or Calibration.default()
+        self.config = config or Config()
+        self.calibration = calibration or load_calibration(self.config)
         self.encoder = encoder or load_encoder(self.config, progress)
         self.model = model or load_model(self.config, progress)
         cache = self.config.cache if self.config.keep else None

@@ -24,13 +24,15 @@ class Config:
     """Settings of one `Chat`.
 
     `model`: "default", "small", a path to a GGUF file, or hf:REPO:FILE. `encoder`: "default", or a folder or
-    hub name that sentence-transformers loads. `threads`: physical cores is best. `candidates`: sentences the
-    model chooses from. `evidence`: sentences it may choose. `hits`: sentences listed as retrieved. `cache` holds the
-    weights and, with `keep`, an index and a reading of every article.
+    hub name that sentence-transformers loads. `calibration`: a file that `sanad calibrate` made for other weights
+    than the default ones. `threads`: physical cores is best. `candidates`: sentences the model chooses from.
+    `evidence`: sentences it may choose. `hits`: sentences listed as retrieved. `cache` holds the weights and, with
+    `keep`, an index and a reading of every article.
     """
 
     model: str = "default"
     encoder: str = "default"
+    calibration: Path | None = None
     threads: int = field(default_factory=lambda: os.cpu_count() or 2)
     cache: Path = field(default_factory=_cache)
     keep: bool = True
@@ -41,8 +43,10 @@ class Config:
 
     @classmethod
     def from_environment(cls, **given: Any) -> Config:
-        """Settings from SANAD_MODEL, SANAD_ENCODER, SANAD_THREADS and SANAD_CACHE; `given` ones win, None is not given."""
-        kinds: dict[str, Callable[[str], Any]] = {"model": str, "encoder": str, "threads": int, "cache": Path}
+        """Settings from SANAD_MODEL, _ENCODER, _CALIBRATION, _THREADS and _CACHE; `given` ones win, None is not given."""
+        kinds: dict[str, Callable[[str], Any]] = {
+            "model": str, "encoder": str, "calibration": Path, "threads": int, "cache": Path,
+        }  # fmt: skip
         values = {name: os.environ.get(f"SANAD_{name.upper()}") for name in kinds}
         found = {name: kinds[name](value) for name, value in values.items() if value}
         known = {f.name for f in fields(cls)}

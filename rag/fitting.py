@@ -5,6 +5,7 @@
 """
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,16 +14,13 @@ import numpy as np
 
 from embeddings.weights import Progress
 from rag.article import Article
-from rag.calibration import Calibration, Logistic
+from rag.calibration import ANSWERS, LOOKS, SUPPORT, WORDING, Calibration, Logistic
 from rag.cases import Case
 from rag.chat import Chat
+from rag.errors import EvaluationError
 from rag.evaluation import Row, is_gold, opened
 from rag.evidence import Look
 
-LOOKS = ("cosine", "gain", "yes")
-ANSWERS = ("cosine", "stands_out", "lexical", "gain", "yes", "same_language")
-SUPPORT = ("share", "confidence", "yes", "gain")
-WORDING = ("support", "same_language")
 MARGINS = tuple(n / 10 for n in range(16))
 FOLDS = 6
 
@@ -66,6 +64,8 @@ def fit(seen: Sequence[Observation], *, false_abstention: float) -> dict[str, An
         for other, wrong in zip(one.looks, one.right, strict=True)
         if not wrong
     ]
+    if not differences:
+        raise EvaluationError("No question has a right and a wrong sentence among those found for it: give other questions.")
     x = np.array(differences)
     ranking = _regression(np.concatenate([x, -x]), np.repeat([1, 0], len(x)), LOOKS, intercept=False)
     answers = _regression(_table([one.features for one in seen], ANSWERS), [one.kind == "answerable" for one in seen], ANSWERS)
@@ -74,7 +74,7 @@ def fit(seen: Sequence[Observation], *, false_abstention: float) -> dict[str, An
         "evidence": ranking["weights"],
         "margin": 0.0,
         "answers": answers,
-        "threshold": round(float(np.quantile(confidence, false_abstention)), 4),
+        "threshold": math.floor(1e4 * float(np.quantile(confidence, false_abstention))) / 1e4,
         "support": {"bias": 0.0, "weights": {}},
         "wording": {"bias": 0.0, "weights": {}},
     }
@@ -142,9 +142,15 @@ def _table(rows: Sequence[Any], names: Sequence[str]) -> np.ndarray:
 
 
 def _regression(x: np.ndarray, y: Any, names: Sequence[str], *, intercept: bool = True) -> dict[str, Any]:
-    """Logistic regression on features of unit variance, its weights given for the features as they are."""
+    """Logistic regression on features of unit variance, its weights given for the features as they are.
+
+    Where all of y are alike nothing tells them apart: the bias is that of Laplace's rule of succession, (n + 1) / (n + 2).
+    """
     from sklearn.linear_model import LogisticRegression
 
+    if len(set(y)) < 2:
+        bias = math.log(len(y) + 1)
+        return {"bias": round(bias if any(y) else -bias, 4), "weights": dict.fromkeys(names, 0.0)}
     spread, middle = x.std(0), x.mean(0)
     scale = np.where(spread > 0, spread, 1.0)
     model = LogisticRegression(fit_intercept=intercept).fit((x - middle) / scale, y)

@@ -1,4 +1,4 @@
-"""The encoder and the chat model of a Config: where their weights come from, loaded once per process and shared."""
+"""The encoder, the chat model and the calibration of a Config: where they come from, loaded once per process and shared."""
 from __future__ import annotations
 
 import threading
@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 
 from embeddings import weights
 from embeddings.weights import Progress
+from rag.calibration import Calibration
 from rag.config import Config
 from rag.errors import ModelError
+from rag.log import log
 from rag.models import ChatModel, LlamaCppModel
 
 if TYPE_CHECKING:
@@ -28,6 +30,24 @@ def load_encoder(config: Config, progress: Progress | None = None) -> Encoder:
     """The encoder of a Config, loaded once per process. Raises WeightsError."""
     with _LOADING:
         return _encoder(config.encoder, config.threads, config.cache, _Silent(progress))
+
+
+def load_calibration(config: Config) -> Calibration:
+    """The calibration of a Config, that of the default weights unless it has another. Raises WeightsError."""
+    if config.calibration:
+        return Calibration.load(config.calibration)
+    if (config.model, config.encoder) != ("default", "default"):
+        _warn(f"--model {config.model} --encoder {config.encoder}")
+    return Calibration.default()
+
+
+@cache
+def _warn(weights: str) -> None:
+    log.warning(
+        "With %s confidence and support are guesses, fitted to the default weights. "
+        "Fit them with sanad calibrate, and give its file as --calibration.",
+        weights,
+    )
 
 
 class _Silent:

@@ -1,15 +1,24 @@
-"""How calibrations are made and used, on observations whose right choice is known."""
+"""How calibrations are made, kept and used, on observations whose right choice is known."""
+import json
+import logging
 import random
+from dataclasses import replace
+from importlib import resources
+from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
-from rag import Answer, Article, Citation
-from rag.calibration import Calibration, Logistic
+from embeddings import weights
+from rag import Answer, Article, Citation, Config, EvaluationError, WeightsError
+from rag.__main__ import app
+from rag.calibration import SUPPORT, Calibration, Logistic
 from rag.cases import Case
 from rag.datatypes import Claim
 from rag.evaluation import judge
 from rag.evidence import Look
 from rag.fitting import Observation, cross_validated, fit, fit_wording, measured
+from rag.loading import load_calibration
 
 PLAIN = Calibration({"cosine": 10.0, "yes": 1.0}, 0.5, Logistic(0.0, {}), 0.5, Logistic(0.0, {}), Logistic(0.0, {}))
 
@@ -63,17 +72,76 @@ def test_wording_is_fitted_to_what_was_written_by_language_and_citation():
     assert said[0] < 0.5 < min(said[1:])
 
 
+def test_where_all_are_right_support_and_confidence_are_by_laplace(seen):
+    answerable = [one for one in seen if one.kind == "answerable"]
+    sure = [
+        replace(one, looks=tuple(replace(look, yes=9.0 * right) for look, right in zip(one.looks, one.right, strict=True)))
+        for one in answerable
+    ]
+    fitted = Calibration.from_dict(fit(sure, false_abstention=0.0))
+    assert fitted.support(dict.fromkeys(SUPPORT, 1.0)) == pytest.approx(121 / 122, abs=1e-4)
+    assert fitted.answers(sure[0].features) == pytest.approx(121 / 122, abs=1e-4) and fitted.threshold < 121 / 122
+
+
+def test_nothing_is_fitted_to_questions_whose_sentence_was_never_found(seen):
+    with pytest.raises(EvaluationError, match="give other questions"):
+        fit([one for one in seen if one.kind == "far"], false_abstention=0.05)
+
+
 def test_figures_on_articles_that_were_not_fitted_to(seen):
     figures = cross_validated(seen, false_abstention=0.05)
     assert figures["citation recall"] > 0.9 and 0 < figures["false abstention"] < 0.2
 
 
+DATA = json.loads(resources.files("rag").joinpath("data/calibration.json").read_text("utf-8"))
+
+
 def test_the_calibration_that_comes_with_the_weights_says_what_it_was_fitted_to():
-    import json
-    from importlib import resources
-
-    from embeddings import weights
-
-    data = json.loads(resources.files("rag").joinpath("data/calibration.json").read_text("utf-8"))
-    assert data["fitted to"]["model"] == weights.CHAT.sha256
+    assert DATA["fitted to"]["model"] == weights.CHAT.sha256
     assert 0 < Calibration.default().threshold < 1
+    assert Calibration.default() == Calibration.from_dict(DATA)
+
+
+@pytest.mark.parametrize(
+    ("text", "what"),
+    [
+        ("", "JSONDecodeError"),
+        ("[1, 2]", "TypeError"),
+        (json.dumps({name: part for name, part in DATA.items() if name != "wording"}), "KeyError: 'wording'"),
+        (json.dumps({**DATA, "threshold": "high"}), "'high'"),
+        (json.dumps({**DATA, "answers": 3}), "TypeError"),
+        (json.dumps({**DATA, "evidence": {"cosine": 1.0, "luck": 2.0}}), "cosine, luck"),
+    ],
+)
+def test_a_file_that_is_no_calibration_is_refused_by_name_before_anything_is_loaded(tmp_path, text, what):
+    file = tmp_path / "mine.json"
+    file.write_text(text, "utf-8")
+    with pytest.raises(WeightsError) as error:
+        Calibration.load(file)
+    assert str(file) in str(error.value) and what in str(error.value) and "sanad calibrate" in str(error.value)
+    for command in (["ask", "Why?"], ["chat"], ["serve"]):
+        result = CliRunner().invoke(app, [*command, "--model", "missing.gguf", "--calibration", str(file)])
+        assert result.exit_code == 1 and "is not a calibration" in result.output.replace("\n", " ")
+
+
+def test_a_missing_calibration_is_refused_by_name(tmp_path):
+    with pytest.raises(WeightsError, match="mine.json: No such file"):
+        Calibration.load(tmp_path / "mine.json")
+
+
+def test_other_weights_without_a_calibration_of_their_own_are_warned_of_once(tmp_path, caplog):
+    mine = tmp_path / "mine.json"
+    mine.write_text(json.dumps({**DATA, "threshold": 0.125}), "utf-8")
+    with caplog.at_level(logging.WARNING, "sanad"):
+        assert load_calibration(Config()) == Calibration.default()
+        assert load_calibration(Config(model="a.gguf", calibration=mine)).threshold == 0.125
+        assert not caplog.records
+        for _ in range(2):
+            assert load_calibration(Config(model="b.gguf")) == Calibration.default()
+    (record,) = caplog.records
+    assert "--model b.gguf" in record.getMessage() and "--calibration" in record.getMessage()
+
+
+def test_the_environment_names_a_calibration(monkeypatch):
+    monkeypatch.setenv("SANAD_CALIBRATION", "mine.json")
+    assert Config.from_environment().calibration == Path("mine.json")

@@ -9,6 +9,7 @@ from typer.testing import CliRunner
 from rag import Answer, Article, Chat, Citation, Claim, Config, EvaluationError, Hit
 from rag.__main__ import app
 from rag.article import detect_language
+from rag.calibration import Calibration
 from rag.cases import UNANSWERABLE, Case, read_questions, read_squad, squad_cases
 from rag.evaluation import (
     Cited,
@@ -298,8 +299,10 @@ def command(monkeypatch, tmp_path):
     monkeypatch.setenv("SANAD_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr("rag.loading.load_model", lambda *_: WordModel())
     monkeypatch.setattr("rag.loading.load_encoder", lambda *_: WordEncoder())
+    monkeypatch.setattr("rag.chat.load_model", lambda *_: WordModel())
+    monkeypatch.setattr("rag.chat.load_encoder", lambda *_: WordEncoder())
     monkeypatch.setattr("rag.calibration.Calibration.default", lambda: CALIBRATION)
-    return lambda *words: CliRunner().invoke(app, ["evaluate", *map(str, words)])
+    return lambda *words, do="evaluate": CliRunner().invoke(app, [do, *map(str, words)])
 
 
 def test_the_command_prints_tables_and_writes_files(command, tmp_path):
@@ -338,6 +341,21 @@ def test_the_command_says_what_is_missing_before_anything_is_asked(command, tmp_
         assert result.exit_code == 1 and "Two ways" in result.output
     result = command("--docs", docs, "--questions", docs, "--out", docs)
     assert result.exit_code == 1 and "Give another folder" in result.output.replace("\n", " ")
+
+
+def test_what_calibrate_made_is_given_to_evaluate(command, tmp_path):
+    docs, made = written(tmp_path / "docs.json", squad(7)), tmp_path / "new/made.json"
+    result = command("--docs", docs, "--questions", docs, "--out", made, do="calibrate")
+    assert result.exit_code == 0 and json.loads(result.output)["citation recall"] == 1.0
+    data = json.loads(made.read_text("utf-8"))
+    assert data["fitted to"]["cases"] == 28 and Calibration.load(made) == Calibration.from_dict(data)
+    asked = ["--docs", docs, "--questions", docs, "--calibration", made, "--out", tmp_path]
+    assert command(*asked).exit_code == 0
+    report = json.loads((tmp_path / "figures.json").read_text("utf-8"))
+    assert report["settings"]["calibration"] == "made.json" and report["figures"]["citation recall"] == 1.0
+    written(made, {**data, "threshold": 2.0})
+    assert command(*asked).exit_code == 0
+    assert json.loads((tmp_path / "figures.json").read_text("utf-8"))["figures"]["false abstention"] == 1.0
 
 
 # The questions to the bundled article
