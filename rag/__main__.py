@@ -207,7 +207,7 @@ def _evaluate(cases: Sequence[Case], settings: dict[str, Any], folder: Path | No
 def calibrate(
     docs: Annotated[list[Path], typer.Option(help="Articles as SQuAD or XQuAD-R has them; give it again for more.")],
     questions: Annotated[list[Path], typer.Option(help="The same in the language of the questions, one for each --docs.")],
-    file: Annotated[Path, typer.Option("--out", help="Where the calibration goes; rag/data/calibration.json is the one used.")],
+    file: Annotated[Path, typer.Option("--out", help="Where the calibration goes: a file for --calibration.")],
     articles: Annotated[int, typer.Option(min=1)] = 24,
     per_article: Annotated[int, typer.Option(min=1)] = 2,
     seed: int = 11,
@@ -243,7 +243,7 @@ def calibrate(
         seen = tuple(observe(cases, partial(opened, calibration=Calibration.default()), progress))
         fitted = fit(seen, false_abstention=false_abstention)
         rows = tuple(evaluation.evaluate(cases, partial(opened, calibration=Calibration.from_dict(fitted)), progress))
-        fitted["wording"] = fit_wording(cases, rows)
+        fitted["wording"] = fit_wording(cases, rows, load_model(config))
         made = {
             "docs": [f.name for f in docs],
             "questions": [f.name for f in questions],

@@ -179,8 +179,8 @@ def _model(chat: Chat, repeats: int) -> Iterator[Measure]:
         read.append(tokens / (time.perf_counter() - began))
         bare_read.append(bare.prefill(tokens))
         times = []
-        for _ in model.stream(reading, [0, 1], STORY, script=("LATIN",), quoted="", max_tokens=48):
-            times.append(time.perf_counter())
+        for piece in model.stream(reading, [0, 1], STORY, script=("LATIN",), quoted="", max_tokens=48):
+            times += [time.perf_counter()] if piece != "…" else []
         wrote.append((len(times) - 1) / (times[-1] - times[0]))
         bare_wrote.append(bare.decode(48))
     for name, ours, theirs in (("prefill", read, bare_read), ("decode", wrote, bare_wrote)):

@@ -1,6 +1,6 @@
 """The few numbers that turn what the models see into choices and probabilities; `sanad calibrate` fits them.
 
-They stand in data/calibration.json beside what they were fitted on. Each is a weight of a feature that has a meaning
+They stand in data/calibration-*.json beside what they were fitted on. Each is a weight of a feature that has a meaning
 of its own, so that they can be read; other models need a file of their own in its place.
 """
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 LOOKS = ("cosine", "gain", "yes")
 ANSWERS = ("cosine", "stands_out", "lexical", "gain", "yes", "same_language")
 SUPPORT = ("share", "confidence", "yes", "gain")
-WORDING = ("support", "same_language")
+WORDING = ("support", "same_language", "tokens")
 """The features that each of a calibration's parts has weights of."""
 
 
@@ -74,9 +74,10 @@ class Calibration:
         return {"share": float(self.shares(looks)[i]), "confidence": confidence, "gain": one.gain, "yes": one.yes}
 
     @staticmethod
-    def worded(supports: Iterable[float], same_language: bool) -> dict[str, float]:
-        """What `wording` is told of a claim: the supports of its citations, and whether it is in their language."""
-        return {"support": max(supports), "same_language": float(same_language)}
+    def worded(supports: Iterable[float], same_language: bool, tokens: float) -> dict[str, float]:
+        """What `wording` is told of a claim: the supports of its citations, whether it is in their language, and how well the
+        model knows that of the question."""
+        return {"support": max(supports), "same_language": float(same_language), "tokens": tokens}
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Calibration:
@@ -102,9 +103,9 @@ class Calibration:
 
     @classmethod
     @cache
-    def default(cls) -> Calibration:
-        """The one that comes with the default weights."""
-        return cls.load(Path(str(resources.files("rag").joinpath("data/calibration.json"))))
+    def default(cls, model: str = "default") -> Calibration:
+        """The one that comes with the default encoder and the `model` called "default" or "small"."""
+        return cls.load(Path(str(resources.files("rag").joinpath(f"data/calibration-{model}.json"))))
 
 
 def _weights(given: Mapping[str, Any], names: Sequence[str]) -> dict[str, float]:

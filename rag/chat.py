@@ -17,6 +17,7 @@ from rag.calibration import Calibration
 from rag.citations import cite
 from rag.config import Config
 from rag.datatypes import Answer, Hit, Timings, Turn
+from rag.decoding import unasked
 from rag.errors import QuestionError
 from rag.evidence import Evidence, choose_evidence
 from rag.loading import load_calibration, load_encoder, load_model
@@ -92,14 +93,16 @@ class Chat:
         text, write = "", prompts.fill("write", question=question, language=words.name)
         answer = replace(answer, answered=True, stage="writing")
         clock.read(model.count(write))
-        for piece in model.stream(
+        reply = model.stream(
             evidence.reading,
             [evidence.places[i] for i in evidence.chosen],
             write,
             script=words.script,
             quoted=" ".join([question, *(self.article.sentences[i].text for i in evidence.chosen)]),
             max_tokens=config.max_tokens,
-        ):
+            question=question,
+        )
+        for piece in unasked(reply, question):
             text += piece
             clock.word()
             yield replace(answer, text=text)

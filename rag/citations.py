@@ -31,7 +31,7 @@ def cite(
         Citation(number, s.start, s.end, s.text, round(evidence.chosen[s.index], 4), s.index, article.page(s.start))
         for number, s in enumerate(sentences, 1)
     )
-    told = calibration.worded((c.support for c in citations), language == article.language)
+    told = calibration.worded((c.support for c in citations), language == article.language, evidence.tokens)
     claim = Claim(words, tuple(c.number for c in citations), round(agreed * calibration.wording(told), 4))
     return f"{words} {''.join(f'[{c.number}]' for c in citations)}".strip(), (claim,), citations
 

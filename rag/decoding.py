@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from itertools import takewhile
 
 import numpy as np
@@ -14,24 +14,29 @@ CONTRAST, PLAUSIBLE = 1.0, float(np.log(10))
 """How much an answer leans on its evidence, and how many nats below the likeliest token another may be written."""
 REPEATED = 6
 """A run of as many tokens is written once."""
+QUESTION_MARKS = frozenset("?؟？;\u037e")
+"""Those of Latin and Cyrillic, Arabic, Chinese and Japanese, and Greek, which has two."""
 
 
 class Permitted:
     """Which piece may come next in a reply that is written in `script` from `quoted`.
 
     Letters of `script`, what the Unicode names of its letters begin with, and the pieces `copied`; numbers, signs of
-    currencies and fractions as `quoted` has them; a line break once something is said, and no number is unfinished. An
-    incomplete character may come where its first byte leads to the script.
+    currencies and fractions as `quoted` has them; a line break once more than the `question` is said, and no number is
+    unfinished. An incomplete character may come where its first byte leads to the script.
 
     >>> permitted = Permitted(("LATIN",), "1972 – 2 €")
     >>> [permitted("It was", piece.encode()) for piece in (" base", "é", " قاعدة", " $", "€", " ", "\\n")]
     [True, True, False, False, True, True, True]
     >>> [permitted("It was 19", piece.encode()) for piece in ("72", "7", "84", "", "\\n")]
     [True, True, False, False, False]
+    >>> [Permitted(("LATIN",), "", question="Who came?")(said, b"\\n") for said in ("Who came", "Who came? Foxes")]
+    [False, True]
     """
 
-    def __init__(self, script: tuple[str, ...], quoted: str, copied: Collection[bytes] = ()) -> None:
+    def __init__(self, script: tuple[str, ...], quoted: str, copied: Collection[bytes] = (), question: str = "") -> None:
         self._script, self._signs, self._copied = script, frozenset(filter(_sign, quoted)), copied
+        self._question = letters(question)
         self._numbers = {digits(number) for number in re.findall(r"\d+", quoted)}
         self._letters: dict[bytes, bool] = {}
 
@@ -45,7 +50,7 @@ class Permitted:
         if said == " ":  # comes before a number only: other words bring theirs
             return bool(self._numbers and text and not text.endswith(" "))
         if not said.strip():
-            return bool(text) and "\n" in said
+            return bool(text) and "\n" in said and not (self._question and letters(text) == self._question)
         if said.strip() in self._signs or piece in self._copied:
             return True
         if piece not in self._letters:
@@ -61,6 +66,30 @@ class Permitted:
 def _sign(character: str) -> bool:
     """Whether it is a sign of a currency, or of a number such as ¾."""
     return unicodedata.category(character) in ("Sc", "No")
+
+
+def unasked(pieces: Iterable[str], question: str) -> Iterator[str]:
+    """A reply in growing pieces, without the question where it begins by asking it again.
+
+    >>> list(unasked(["Who", " came", "?", " Foxes", " did."], "Who came?")), list(unasked(["Who", " knows", "?"], "Who came?"))
+    (['Foxes', ' did.'], ['Who knows', '?'])
+    """
+    asked, held, pieces = letters(question), "", iter(pieces)
+    for piece in pieces:
+        if not asked.startswith(letters(held + piece)):
+            repeats = letters(held) == asked and not QUESTION_MARKS.isdisjoint(held)
+            yield piece.lstrip() if repeats else held + piece
+            held = ""
+            break
+        held += piece
+    if held:
+        yield held
+    yield from pieces
+
+
+def letters(text: str) -> str:
+    """A text's letters and digits, capitals made small."""
+    return "".join(filter(str.isalnum, text.casefold()))
 
 
 def near(logits: np.ndarray, may: Callable[[int], bool]) -> list[int]:

@@ -24,7 +24,7 @@ from embeddings.files import whole, writing
 from embeddings.weights import Progress
 from rag.article import Article
 from rag.config import Config
-from rag.loading import load_encoder, load_model
+from rag.loading import CHATS, load_encoder, load_model
 
 NEEDED = 2_500_000_000
 """Bytes of the cache with the default weights, once they are assembled."""
@@ -51,10 +51,10 @@ def checks(config: Config, progress: Progress | None = None) -> Iterator[Check]:
     yield _memory()
     yield _cache(config)
     yield _kept(config, progress)
-    chat = {"default": [weights.CHAT], "small": [weights.CHAT_SMALL]}.get(config.model, [])
-    for wanted in [*chat, *([weights.ENCODER] if config.encoder == "default" else [])]:
-        yield _weights(wanted, config, progress)
+    if config.model in CHATS:
+        yield _weights(CHATS[config.model], config, progress)
     if config.encoder == "default":
+        yield _weights(weights.ENCODER, config, progress)
         yield _prepared(config, progress)
     for name, measure in (("encoder", _encoder), ("chat model", _model)):
         try:
@@ -211,7 +211,7 @@ def _model(config: Config, progress: Progress | None) -> str:
     reading = model.read("", pieces)
     read = model.count("".join(pieces)) / (time.perf_counter() - began)
     times = [time.perf_counter()]
-    for _ in model.stream(reading, [], "Tell a long story.", script=("LATIN",), quoted="", max_tokens=33):
-        times.append(time.perf_counter())
+    for piece in model.stream(reading, [], "Tell a long story.", script=("LATIN",), quoted="", max_tokens=33):
+        times += [time.perf_counter()] if piece != "…" else []
     wrote = (len(times) - 2) / (times[-1] - times[1]) if len(times) > 2 else 0.0
     return f"{model.name}: reads {read:.0f} tokens/s, writes {wrote:.0f} tokens/s"

@@ -44,7 +44,8 @@ class Evidence:
     """What was chosen. `chosen` are sentence indexes, best first, each with its support: the probability, calibrated, that
     it holds the answer; none when the article does not answer.
 
-    `places[i]` is where sentence i stands in the reading. `looks` and `features` are what the choice was made from.
+    `places[i]` is where sentence i stands in the reading. `looks` and `features` are what the choice was made from; `tokens`
+    tells how well the model knows the question's language, see `tokens_each`.
     """
 
     chosen: Mapping[int, float]
@@ -53,6 +54,7 @@ class Evidence:
     places: Mapping[int, int]
     looks: tuple[Look, ...]
     features: Mapping[str, float]
+    tokens: float = 0.0
 
 
 def choose_evidence(
@@ -89,6 +91,7 @@ def choose_evidence(
         places=places,
         looks=looks,
         features=features,
+        tokens=tokens_each(model, question),
     )
 
 
@@ -104,6 +107,13 @@ def look(
         Look(hit.sentence, hit.score - hit.lexical, float(gain), float(yes))
         for hit, gain, yes in zip(hits, gains, odds[1:] - odds[0], strict=True)
     )
+
+
+def tokens_each(model: ChatModel, question: str) -> float:
+    """Tokens for each column of a question's width. A vocabulary is made from what a model is to read: the less of a language
+    there was, the more tokens it takes (Petrov et al. 2023, "Language Model Tokenizers Introduce Unfairness Between Languages").
+    """
+    return model.count(question) / width(question)
 
 
 def width(text: str) -> int:

@@ -19,7 +19,8 @@ from rag.cases import Case
 from rag.chat import Chat
 from rag.errors import EvaluationError
 from rag.evaluation import Row, is_gold, opened
-from rag.evidence import Look
+from rag.evidence import Look, tokens_each
+from rag.models import ChatModel
 
 MARGINS = tuple(n / 10 for n in range(16))
 FOLDS = 6
@@ -85,13 +86,12 @@ def fit(seen: Sequence[Observation], *, false_abstention: float) -> dict[str, An
     return fitted
 
 
-def fit_wording(cases: Sequence[Case], rows: Sequence[Row]) -> dict[str, Any]:
-    """The `wording` of a calibration, fitted to the claims that were made with it."""
-    told = [
-        (Calibration.worded((c.support for c in row.citations), case.language == case.article.language), claim.right)
-        for case, row in zip(cases, rows, strict=True)
-        for claim in row.claims
-    ]
+def fit_wording(cases: Sequence[Case], rows: Sequence[Row], model: ChatModel) -> dict[str, Any]:
+    """The `wording` of a calibration, fitted to the claims that a model made with it."""
+    told = []
+    for case, row in zip(cases, rows, strict=True):
+        same, tokens = case.language == case.article.language, tokens_each(model, case.question)
+        told += [(Calibration.worded((c.support for c in row.citations), same, tokens), claim.right) for claim in row.claims]
     return _regression(_table([features for features, _ in told], WORDING), [right for _, right in told], WORDING)
 
 

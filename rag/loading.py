@@ -17,6 +17,8 @@ from rag.models import ChatModel, LlamaCppModel
 if TYPE_CHECKING:
     from embeddings.encoder import Encoder
 
+CHATS = {"default": weights.CHAT, "small": weights.CHAT_SMALL}
+"""The chat models that come with pip."""
 _LOADING = threading.Lock()
 
 
@@ -33,20 +35,25 @@ def load_encoder(config: Config, progress: Progress | None = None) -> Encoder:
 
 
 def load_calibration(config: Config) -> Calibration:
-    """The calibration of a Config, that of the default weights unless it has another. Raises WeightsError."""
+    """The calibration of a Config: its own, or the one that comes with its weights. Raises WeightsError.
+
+    Where neither is there it is that of the default weights, with a warning.
+    """
     if config.calibration:
         return Calibration.load(config.calibration)
-    if (config.model, config.encoder) != ("default", "default"):
-        _warn(f"--model {config.model} --encoder {config.encoder}")
+    if config.model in CHATS and config.encoder == "default":
+        return Calibration.default(config.model)
+    _warn(config.model, config.encoder)
     return Calibration.default()
 
 
 @cache
-def _warn(weights: str) -> None:
+def _warn(model: str, encoder: str) -> None:
     log.warning(
-        "With %s confidence and support are guesses, fitted to the default weights. "
+        "With --model %s --encoder %s confidence and support are guesses, fitted to other weights. "
         "Fit them with sanad calibrate, and give its file as --calibration.",
-        weights,
+        model,
+        encoder,
     )
 
 
@@ -65,10 +72,9 @@ class _Silent:
 
 @cache
 def _model(name: str, threads: int, folder: Path, progress: _Silent) -> ChatModel:
-    known = {"default": weights.CHAT, "small": weights.CHAT_SMALL}
-    if name in known:
-        path = weights.ensure(known[name], folder / "weights", progress.progress)
-        return LlamaCppModel(path, fingerprint=known[name].sha256, threads=threads)
+    if name in CHATS:
+        path = weights.ensure(CHATS[name], folder / "weights", progress.progress)
+        return LlamaCppModel(path, fingerprint=CHATS[name].sha256, threads=threads)
     if name.startswith("hf:"):
         return LlamaCppModel(_download(name), threads=threads)
     return LlamaCppModel(Path(name), threads=threads)

@@ -85,18 +85,21 @@ class ChatModel(Protocol):
         """
 
     def stream(self, reading: Reading, chosen: Sequence[int], prompt: str, *, script: tuple[str, ...], quoted: str,
-               max_tokens: int) -> Iterator[str]:
+               max_tokens: int, question: str = "") -> Iterator[str]:
         """The reply, greedily decoded, in growing pieces of text: one line, in letters of `script` or Latin ones of
-        `quoted`, with numbers of `quoted` alone; words that the chosen pieces make likelier are preferred."""
+        `quoted`, with numbers of `quoted` alone, that says more than the `question`; one that is cut ends with "…". Words
+        that the chosen pieces make likelier are preferred."""
 
 
 @dataclass
 class _Line:
-    """A text that goes on in a sequence of the context: the position after its cells, and tokens that have none yet."""
+    """A text that goes on in a sequence of the context: the position after its cells, tokens that have none yet, and, where
+    there are none such, the logits of what comes next."""
 
     end: int
     sequence: int
     unread: list[int]
+    ahead: np.ndarray = field(default_factory=lambda: np.empty(0))
 
 
 class LlamaCppModel:
@@ -192,21 +195,23 @@ class LlamaCppModel:
         return table[:, : len(body)], table[:, len(body) :]
 
     def stream(self, reading: Reading, chosen: Sequence[int], prompt: str, *, script: tuple[str, ...], quoted: str,
-               max_tokens: int) -> Iterator[str]:
+               max_tokens: int, question: str = "") -> Iterator[str]:
         tokens = self._tokens(prompt) + self._tokens(self._frame[1], special=True)
         decoder, text, written = codecs.getincrementaldecoder("utf-8")("ignore"), "", list[int]()
         names = {token for word in re.findall(r"[A-Za-z]+", quoted) for token in self._tokens(word) + self._tokens(f" {word}")}
-        permitted = Permitted(script, quoted, {self._piece(token) for token in names})
+        permitted = Permitted(script, quoted, {self._piece(token) for token in names}, question)
         with self._lock:
             self._restore(reading)
             seen, blind = (_Line(self._show(reading, view, LOOK + n), LOOK + n, [*tokens]) for n, view in enumerate([chosen, []]))
+            if chosen:
+                self._go_on(seen, blind)  # a prompt twice in one evaluation costs less than in two
             for _ in range(max_tokens):
-                logits = self._go_on(seen)
+                logits = self._next(seen)
                 logits[repeated(written)] = -np.inf
                 choices = near(logits, partial(self._may, permitted, text))
                 if not choices:
                     return
-                token = likeliest(choices, logits, partial(self._go_on, blind) if chosen else None)
+                token = likeliest(choices, logits, partial(self._next, blind) if chosen else None)
                 written.append(token)
                 seen.unread.append(token)
                 blind.unread.append(token)
@@ -217,16 +222,25 @@ class LlamaCppModel:
                     yield line
                 if end:
                     return
+            yield "…"
 
     def _may(self, permitted: Permitted, text: str, token: int) -> bool:
         return permitted(text, self._piece(token))
 
-    def _go_on(self, line: _Line) -> np.ndarray:
-        """Evaluate what a line of text has not: the logits of what comes next."""
-        last = len(line.unread) - 1
-        (logits,) = self._decode_all([(token, line.end + i, line.sequence, i == last) for i, token in enumerate(line.unread)])
-        line.end, line.unread = line.end + len(line.unread), []
-        return logits.copy()
+    def _next(self, line: _Line) -> np.ndarray:
+        """The logits of what comes next in a text."""
+        if line.unread:
+            self._go_on(line)
+        return line.ahead
+
+    def _go_on(self, *lines: _Line) -> None:
+        """Evaluate what texts have not, together."""
+        rows = list[tuple[int, int, int, bool]]()
+        for line in lines:
+            last = len(line.unread) - 1
+            rows += [(token, line.end + i, line.sequence, i == last) for i, token in enumerate(line.unread)]
+        for line, logits in zip(lines, self._decode_all(rows), strict=True):
+            line.end, line.unread, line.ahead = line.end + len(line.unread), [], logits.copy()
 
     def _restore(self, reading: Reading) -> None:
         """Have the reading's cells in the context, and nothing else."""

@@ -76,7 +76,7 @@ class WordModel:
         return np.array(likes), np.array(odds)
 
     def stream(self, reading: Reading, chosen: Sequence[int], prompt: str, *, script: tuple[str, ...], quoted: str,
-               max_tokens: int) -> Iterator[str]:
+               max_tokens: int, question: str = "") -> Iterator[str]:
         best = max(self._pieces(reading, chosen), key=lambda piece: len(words(piece) & words(prompt)), default=quoted)
         for word in best.split()[:max_tokens]:
             yield f"{word} "

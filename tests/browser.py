@@ -69,9 +69,10 @@ class PhraseModel(WordModel):
         return super().weigh(reading, views, before, _read(text), after, choices)
 
     def stream(
-        self, reading: Reading, chosen: Sequence[int], prompt: str, *, script: tuple[str, ...], quoted: str, max_tokens: int
+        self, reading: Reading, chosen: Sequence[int], prompt: str, *, script: tuple[str, ...], quoted: str, max_tokens: int,
+        question: str = "",
     ) -> Iterator[str]:
-        reply = next((reply for question, (_, reply) in SAID.items() if chosen and question in prompt), "")
+        reply = next((reply for asked, (_, reply) in SAID.items() if chosen and asked in prompt), "")
         words = super().stream(reading, chosen, prompt, script=script, quoted=quoted, max_tokens=max_tokens)
         for word in (f"{word} " for word in reply.split()) if reply else words:
             time.sleep(0.1)

@@ -33,6 +33,6 @@ if __name__ == "__main__":
     with (
         patch.object(chat, "load_encoder", lambda *_: WordEncoder()),
         patch.object(chat, "load_model", lambda *_: SlowModel()),
-        patch.object(chat.Calibration, "default", lambda: CALIBRATION),
+        patch.object(chat.Calibration, "default", lambda *_: CALIBRATION),
     ):
         app()

@@ -7,7 +7,7 @@ import pytest
 from rag import Article, Chat, Config, QuestionError, Turn
 from rag.calibration import Logistic
 from rag.citations import cite
-from rag.evidence import Evidence
+from rag.evidence import Evidence, tokens_each
 from rag.numbers import amounts, numbers_stand
 from rag.retriever import Retriever
 from rag.testing import CALIBRATION, WordEncoder, WordModel
@@ -47,6 +47,16 @@ def test_a_claim_is_as_certain_as_its_words_are_in_its_language(tmp_path):
     question = "Which silver fish do herons catch every morning?"
     supports = [chat.ask(question, language=language).claims[0].support for language in ("en", "fr")]
     assert supports == [0.8808, 0.5]
+
+
+def test_a_claim_is_as_certain_as_the_model_knows_the_language_of_the_question():
+    article = Article.from_text(TEXT)
+    calibration = dataclasses.replace(CALIBRATION, wording=Logistic(0.0, {"tokens": -2.0}))
+    asked = [tokens_each(WordModel(), question) for question in ("Who caught fish?", "谁 抓 鱼")]
+    assert asked == [3 / 14, 3 / 6]
+    evidence = [Evidence({2: 0.8}, 0.9, None, {}, (), {}, tokens) for tokens in asked]
+    claims = [cite(article, one, "They catch fish.", "en", calibration)[1][0] for one in evidence]
+    assert [claim.support for claim in claims] == [0.3945, 0.2689]  # 1 / (1 + e^(6/14)), 1 / (1 + e)
 
 
 def test_a_number_that_no_cited_sentence_has_halves_the_support_of_the_claim():

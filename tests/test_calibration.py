@@ -19,6 +19,7 @@ from rag.evaluation import judge
 from rag.evidence import Look
 from rag.fitting import Observation, cross_validated, fit, fit_wording, measured
 from rag.loading import load_calibration
+from rag.testing import WordModel
 
 PLAIN = Calibration({"cosine": 10.0, "yes": 1.0}, 0.5, Logistic(0.0, {}), 0.5, Logistic(0.0, {}), Logistic(0.0, {}))
 
@@ -67,8 +68,8 @@ def test_wording_is_fitted_to_what_was_written_by_language_and_citation():
         claim = Claim("Foxes." if language == "en" or support > 0.5 else "Geese.", (1,), 0.5)
         answer = Answer("?", claim.text, True, claims=(claim,), citations=(Citation(1, 0, 42, article.text, support, 0),))
         rows.append(judge(asked[-1], answer, 0.1, 0.2))
-    wording = Logistic(**fit_wording(asked, rows))
-    said = [wording(Calibration.worded([support], same)) for support in (0.2, 0.8) for same in (False, True)]
+    wording = Logistic(**fit_wording(asked, rows, WordModel()))
+    said = [wording(Calibration.worded([support], same, 1.0)) for support in (0.2, 0.8) for same in (False, True)]
     assert said[0] < 0.5 < min(said[1:])
 
 
@@ -93,13 +94,16 @@ def test_figures_on_articles_that_were_not_fitted_to(seen):
     assert figures["citation recall"] > 0.9 and 0 < figures["false abstention"] < 0.2
 
 
-DATA = json.loads(resources.files("rag").joinpath("data/calibration.json").read_text("utf-8"))
+DATA = json.loads(resources.files("rag").joinpath("data/calibration-default.json").read_text("utf-8"))
 
 
-def test_the_calibration_that_comes_with_the_weights_says_what_it_was_fitted_to():
-    assert DATA["fitted to"]["model"] == weights.CHAT.sha256
-    assert 0 < Calibration.default().threshold < 1
-    assert Calibration.default() == Calibration.from_dict(DATA)
+@pytest.mark.parametrize(("model", "fitted_to"), [("default", weights.CHAT), ("small", weights.CHAT_SMALL)])
+def test_a_calibration_comes_with_each_chat_model_and_says_that_it_was_fitted_to_it(model, fitted_to, caplog):
+    data = json.loads(resources.files("rag").joinpath(f"data/calibration-{model}.json").read_text("utf-8"))
+    assert data["fitted to"]["model"] == fitted_to.sha256
+    assert 0 < Calibration.default(model).threshold < 1
+    assert load_calibration(Config(model=model)) == Calibration.from_dict(data)
+    assert not caplog.records
 
 
 @pytest.mark.parametrize(
@@ -133,13 +137,13 @@ def test_other_weights_without_a_calibration_of_their_own_are_warned_of_once(tmp
     mine = tmp_path / "mine.json"
     mine.write_text(json.dumps({**DATA, "threshold": 0.125}), "utf-8")
     with caplog.at_level(logging.WARNING, "sanad"):
-        assert load_calibration(Config()) == Calibration.default()
         assert load_calibration(Config(model="a.gguf", calibration=mine)).threshold == 0.125
         assert not caplog.records
         for _ in range(2):
             assert load_calibration(Config(model="b.gguf")) == Calibration.default()
-    (record,) = caplog.records
-    assert "--model b.gguf" in record.getMessage() and "--calibration" in record.getMessage()
+            assert load_calibration(Config(model="small", encoder="mine")) == Calibration.default()
+    first, second = (record.getMessage() for record in caplog.records)
+    assert "--model b.gguf" in first and "--encoder mine" in second and "--calibration" in first
 
 
 def test_the_environment_names_a_calibration(monkeypatch):

@@ -1,9 +1,12 @@
 """Which token is written next: by hand, and against a plain search through all tokens."""
+import re
+
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rag.decoding import PLAUSIBLE, Permitted, near
+from rag.decoding import PLAUSIBLE, Permitted, letters, near, unasked
 
 ARABIC = Permitted(("ARABIC",), "منحت Baltic 415,000 يورو ¾ في ١٨٨٩", {b" Bal", b"tic"})
 
@@ -29,6 +32,39 @@ def test_a_space_of_its_own_comes_before_a_number_and_a_reply_does_not_begin_wit
     assert may("في ", " ") == [False]
     assert may("", "\n", " ", "") == [False, False, False]
     assert may("It was", " ", permitted=Permitted(("LATIN",), "no numbers")) == [False]
+
+
+def test_a_reply_that_only_asks_the_question_again_does_not_end():
+    asked = Permitted(("LATIN",), "", question="Nerede toplanabilirler?")
+    ends = ["Nerede", "nerede toplanabilirler", "Nerede toplanabilirler? ", "Nerede toplanabilirler? Londra'da."]
+    assert [asked(said, b"\n") for said in ends] == [True, False, False, True]
+    assert Permitted(("LATIN",), "", question="?!")("…", b"\n")
+
+
+@pytest.mark.parametrize(
+    ("said", "rest"),
+    [
+        ("Wer kam? Füchse kamen.", "Füchse kamen."),
+        ("wer kam?, Füchse", "Füchse"),
+        ("Wer kam?", "Wer kam?"),
+        ("Wer", "Wer"),
+        ("Wer kam zuerst? Füchse.", "Wer kam zuerst? Füchse."),
+        ("Wer kam und ging.", "Wer kam und ging."),
+        ("Füchse. Wer kam?", "Füchse. Wer kam?"),
+        ("", ""),
+    ],
+)
+def test_of_a_reply_that_asks_the_question_again_only_the_rest_is_said(said, rest):
+    pieces = re.findall(r" ?\w+|\W", said)
+    assert "".join(unasked(pieces, "Wer kam?")) == rest
+
+
+@given(st.lists(st.text("Ab ?1.", max_size=3), max_size=8), st.text("Ab ?1", max_size=6))
+def test_nothing_but_the_question_is_left_out(pieces, question):
+    said, whole = "".join(unasked(pieces, question)), "".join(pieces)
+    left_out = whole.removesuffix(said) if said else ""
+    assert whole == left_out + said or said == whole
+    assert not left_out.strip() or letters(left_out) == letters(question)
 
 
 def test_half_a_character_may_come_where_it_leads_to_the_script():

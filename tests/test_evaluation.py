@@ -301,7 +301,7 @@ def command(monkeypatch, tmp_path):
     monkeypatch.setattr("rag.loading.load_encoder", lambda *_: WordEncoder())
     monkeypatch.setattr("rag.chat.load_model", lambda *_: WordModel())
     monkeypatch.setattr("rag.chat.load_encoder", lambda *_: WordEncoder())
-    monkeypatch.setattr("rag.calibration.Calibration.default", lambda: CALIBRATION)
+    monkeypatch.setattr("rag.calibration.Calibration.default", lambda *_: CALIBRATION)
     return lambda *words, do="evaluate": CliRunner().invoke(app, [do, *map(str, words)])
 
 

@@ -48,3 +48,12 @@ def test_numbers_are_copied_whole(model, piece, question, known):
     said = "".join(model.stream(reading, [0], prompt, script=("LATIN",), quoted=piece, max_tokens=40))
     numbers = set("".join(c if c.isdigit() else " " for c in said).split())
     assert numbers and numbers <= known
+
+
+def test_a_reply_that_is_cut_says_so(model, reading):
+    prompt = "\nUsing only these sentences, answer in English in one short sentence: How many euros did the union give?"
+    options = {"script": ("LATIN",), "quoted": PIECES[0]}
+    whole = "".join(model.stream(reading, [0], prompt, max_tokens=40, **options))
+    assert not whole.endswith("…")
+    cut = "".join(model.stream(reading, [0], prompt, max_tokens=3, **options))
+    assert cut.endswith("…") and whole.startswith(cut[:-1])
