@@ -164,13 +164,13 @@ def test_a_stopped_answer_stays_so_and_its_generator_is_closed():
     model = Held()
     session = Session(library(open_chat=opener(model)))
     at = session.ask(FEES)
-    model.let.release()
+    model.let.release(3)  # two words begin as the question does: they wait for the third
     for _, exchange in session.follow(at):
         if exchange.answer.text:
             session.stop()
             model.let.release()
     assert model.left.wait(30)
-    assert (session.exchanges[0].state, session.exchanges[0].answer.text) == ("stopped", "Fishermen ")
+    assert (session.exchanges[0].state, session.exchanges[0].answer.text) == ("stopped", "Fishermen protested loudly ")
     for _ in range(20):
         model.let.release()
     assert answered(session, FEES).state == "done"
