@@ -180,7 +180,8 @@ def _model(chat: Chat, repeats: int) -> Iterator[Measure]:
         bare_read.append(bare.prefill(tokens))
         times = []
         for piece in model.stream(reading, [0, 1], STORY, script=("LATIN",), quoted="", max_tokens=48):
-            times += [time.perf_counter()] if piece != "…" else []
+            if piece != "…":  # it is no token: it comes with the last one
+                times.append(time.perf_counter())
         wrote.append((len(times) - 1) / (times[-1] - times[0]))
         bare_wrote.append(bare.decode(48))
     for name, ours, theirs in (("prefill", read, bare_read), ("decode", wrote, bare_wrote)):

@@ -81,7 +81,7 @@ class Calibration:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Calibration:
-        """The inverse of what `sanad calibrate` writes. Raises LookupError, TypeError or ValueError for what is not that."""
+        """From what `sanad calibrate` writes. Raises LookupError, TypeError, ValueError or AttributeError for anything else."""
         answers, support, wording = (
             Logistic(float(data[name]["bias"]), _weights(data[name]["weights"], features))
             for name, features in (("answers", ANSWERS), ("support", SUPPORT), ("wording", WORDING))

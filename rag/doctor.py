@@ -212,6 +212,7 @@ def _model(config: Config, progress: Progress | None) -> str:
     read = model.count("".join(pieces)) / (time.perf_counter() - began)
     times = [time.perf_counter()]
     for piece in model.stream(reading, [], "Tell a long story.", script=("LATIN",), quoted="", max_tokens=33):
-        times += [time.perf_counter()] if piece != "…" else []
+        if piece != "…":  # it is no token: it comes with the last one
+            times.append(time.perf_counter())
     wrote = (len(times) - 2) / (times[-1] - times[1]) if len(times) > 2 else 0.0
     return f"{model.name}: reads {read:.0f} tokens/s, writes {wrote:.0f} tokens/s"
