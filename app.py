@@ -31,6 +31,7 @@ from rag.api import endpoints
 from rag.guard import Access, Guard
 from rag.log import one_line
 from rag.page import EXPORTS, Page
+from rag.sessions import SESSIONS
 
 if TYPE_CHECKING:
     import gradio as gr
@@ -45,6 +46,8 @@ EXAMPLES = [
 ]
 SUFFIXES = [".txt", ".md", ".html", ".pdf", ".docx"]
 UPLOAD = "21mb"
+THREADS = 4 * SESSIONS
+"""Each tab that waits for an article, an answer or a translation holds one; without one left, the page does not open."""
 MCP = 'Run: pip install "sanad-rag[mcp]"'
 QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "concurrency_limit": None}
 HEAD = """
@@ -110,12 +113,14 @@ def launch(
             run_history=False,
             enable_monitoring=False,
             max_file_size=UPLOAD,
+            max_threads=THREADS,
             show_error=False,  # but for what is raised for users to read
             quiet=True,
             prevent_thread_lock=True,
         )
     except OSError as exc:
-        raise SanadError(f"Can't serve on {access.host}, port {port}: {exc}. Give another one with --port.") from exc
+        cause = exc.strerror or "it is taken"  # of a taken port Gradio says what to do in terms of its own
+        raise SanadError(f"Can't serve on {access.host}, port {port}: {cause}. Give another one with --port.") from exc
     if mcp and blocks.mcp_error:
         blocks.close()
         raise SanadError(f"{blocks.mcp_error}. {MCP}")

@@ -16,7 +16,7 @@ import numpy as np
 
 from embeddings import e5
 from embeddings.errors import SanadError, WeightsError, enough_memory
-from embeddings.files import Progress, hashed, intact, log, mark, marked, sync, unfinished, whole, writing
+from embeddings.files import Progress, hashed, intact, log, mark, marked, stamped, sync, unfinished, whole, writing
 from embeddings.weights import ENCODER, ensure
 
 if TYPE_CHECKING:
@@ -67,7 +67,8 @@ class SentenceTransformerEncoder:
             raise WeightsError(
                 f"sentence-transformers can't load {model}: {exc}. --encoder takes a folder, a hub name, or default."
             ) from exc
-        self.fingerprint = hashlib.sha256(f"{fingerprint or model} {dtype} {BATCH} e5 sentencepiece".encode()).hexdigest()
+        made = f"{fingerprint or stamped(Path(model))} {dtype} {BATCH} e5 sentencepiece"
+        self.fingerprint = hashlib.sha256(made.encode()).hexdigest()
 
     def queries(self, texts: Sequence[str]) -> np.ndarray:
         return self._encode([f"query: {text}" for text in texts])

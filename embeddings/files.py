@@ -58,7 +58,7 @@ def holding(folder: Path) -> Iterator[None]:
     from filelock import FileLock, Timeout
 
     folder.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(folder / ".lock")
+    lock = FileLock(folder / ".sanad.lock")
     try:
         lock.acquire(timeout=PATIENCE)
     except Timeout:
@@ -194,6 +194,14 @@ def hashed(path: Path, progress: Progress | None = None) -> str:
             if progress:
                 progress(f"checking {path.name}", done, size)
     return digest.hexdigest()
+
+
+def stamped(path: Path) -> str:
+    """A SHA-256 that changes with a file, or with any file of a folder, though none of them is read: of their names, sizes
+    and times of change. Of what is neither, of its name alone."""
+    files = sorted(file for file in (path, *path.rglob("*")) if file.is_file())
+    stats = [(str(file.resolve()), file.stat().st_size, file.stat().st_mtime_ns) for file in files]
+    return hashlib.sha256(json.dumps([str(path), stats]).encode("utf-8", "replace")).hexdigest()
 
 
 def _signed(recipe: Mapping[str, object], data: bytes) -> bytes:

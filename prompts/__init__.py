@@ -19,15 +19,21 @@ class Language:
 
 
 @cache
+def languages() -> dict[str, Language]:
+    """Every language that an answer can be in, by its ISO 639-1 code."""
+    return {
+        code: Language(entry["name"], tuple(entry["script"]), entry["abstention"], tuple(entry["blank"]))
+        for code, entry in json.loads(_read("languages.json")).items()
+    }
+
+
 def language(code: str) -> Language:
-    """The language of an ISO 639-1 code; English where the code is not known.
+    """The language of a code; English where the code is not known.
 
     >>> language("fr").abstention
     "L'article ne le dit pas."
     """
-    known = json.loads(_read("languages.json"))
-    entry = known.get(code, known["en"])
-    return Language(entry["name"], tuple(entry["script"]), entry["abstention"], tuple(entry["blank"]))
+    return languages().get(code, languages()["en"])
 
 
 def fill(name: str, **values: str) -> str:

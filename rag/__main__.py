@@ -20,7 +20,7 @@ from rich.markup import escape
 from rich.progress import Progress as Bars
 from rich.progress import TaskID
 
-from rag import Answer, Article, Chat, Config, EvaluationError, SanadError, Turn
+from rag import Answer, Article, Chat, Config, EvaluationError, QuestionError, SanadError, Turn
 from rag.calibration import Calibration
 from rag.log import log, tell
 
@@ -37,6 +37,22 @@ Fitted = Annotated[
 ]
 Threads = Annotated[int | None, typer.Option("--threads", min=1, help="Processors to use; physical cores is best.")]
 Verbose = Annotated[bool, typer.Option("--verbose", help="Say on stderr what is loaded, from where, and what is kept.")]
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        from importlib import metadata
+
+        typer.echo(f"sanad {metadata.version('sanad-rag')}")
+        raise typer.Exit
+
+
+Version = Annotated[bool, typer.Option("--version", help="Say which version this is.", callback=_version, is_eager=True)]
+
+
+@app.callback()
+def sanad(version: Version = False) -> None:
+    pass
 
 
 @app.command()
@@ -72,7 +88,11 @@ def chat(
     with _mended(verbose=verbose):
         talk, history = _open(article, _config(model, encoder, threads, calibration)), list[Turn]()
         while question := _asked():
-            answer = talk.ask(question, history=history)
+            try:
+                answer = talk.ask(question, history=history)
+            except QuestionError as exc:
+                err.print(f"[red]sanad:[/] {escape(str(exc))}")
+                continue
             history.append(Turn(answer.question, answer.text))
             _show(answer, question)
 
@@ -87,7 +107,7 @@ def serve(
     calibration: Fitted = None,
     threads: Threads = None,
     host: Annotated[str, typer.Option(help="Only this machine can open the page unless this is another address.")] = "127.0.0.1",
-    port: int = 7860,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 is a free one.")] = 7860,
     auth: Annotated[
         Path | None, typer.Option("--auth", metavar="FILE", help="Ask for a login: one of this file's lines USER:PASSWORD.")
     ] = None,
@@ -154,13 +174,13 @@ def evaluate(
         from rag.cases import read_questions, read_squad, squad_cases
         from rag.report import prepare
 
-        if docs and questions and not file and not article:
+        if docs and questions and not file and article is None:
             picks: dict[str, Any] = {"articles": articles, "per_article": per_article, "seed": seed, "unanswerable": unanswerable}
             settings = {"docs": docs.name, "questions": questions.name, **picks}
             cases = tuple(squad_cases(read_squad(docs), read_squad(questions), **picks))
         elif file and not docs and not questions:
-            settings = {"questions": file.name, "article": Path(article).name if article else "the bundled one"}
-            cases = read_questions(file, Article.open(article) if article else Article.default())
+            settings = {"questions": file.name, "article": "the bundled one" if article is None else Path(article).name}
+            cases = read_questions(file, Article.default() if article is None else Article.open(article))
         else:
             raise EvaluationError(
                 "Two ways to evaluate: sanad evaluate QUESTIONS.jsonl [--article FILE], "
@@ -175,7 +195,7 @@ def _evaluate(cases: Sequence[Case], settings: dict[str, Any], folder: Path | No
     from importlib import metadata
 
     from rag.evaluation import evaluate, summary
-    from rag.loading import load_encoder, load_model
+    from rag.loading import bundled, load_encoder, load_model
     from rag.report import peak, save, tables
 
     with _bars() as progress:
@@ -183,7 +203,7 @@ def _evaluate(cases: Sequence[Case], settings: dict[str, Any], folder: Path | No
         settings |= {
             "model": {"name": config.model, "fingerprint": model.fingerprint},
             "encoder": {"name": config.encoder, "fingerprint": encoder.fingerprint},
-            "calibration": config.calibration.name if config.calibration else "default",
+            "calibration": config.calibration.name if config.calibration else bundled(config),
             "threads": config.threads,
             "version": metadata.version("sanad-rag"),
         }
@@ -294,7 +314,7 @@ def _config(model: str | None, encoder: str | None, threads: int | None, calibra
 
 
 def _open(article: str | None, config: Config) -> Chat:
-    source = Article.open(article) if article else Article.default()
+    source = Article.default() if article is None else Article.open(article)
     log.debug("article %s: %s, %d sentences", source.hash[:12], source.language, len(source.sentences))
     with _bars() as progress:
         return Chat.open(source, config=config, progress=progress)
@@ -304,7 +324,7 @@ def _asked() -> str:
     """The next question; an empty one when there are no more."""
     try:
         return out.input("\n[bold]?[/] ").strip()
-    except EOFError:
+    except (EOFError, RuntimeError):  # input() has lost sys.stdin
         return ""
 
 

@@ -1,8 +1,10 @@
 """The path of one question, top to bottom: search, choose the evidence, write from it, cite it."""
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from copy import copy
 from dataclasses import replace
 from functools import lru_cache
@@ -19,7 +21,7 @@ from rag.config import Config
 from rag.datatypes import Answer, Hit, Timings, Turn
 from rag.decoding import unasked
 from rag.errors import QuestionError
-from rag.evidence import Evidence, choose_evidence
+from rag.evidence import Evidence, choose_evidence, width
 from rag.loading import load_calibration, load_encoder, load_model
 from rag.log import recorded
 from rag.models import ChatModel
@@ -27,14 +29,16 @@ from rag.reader import Reader
 from rag.retriever import Retriever
 
 MAX_QUESTION = 2_000
-FOLLOW_UP_WORDS = 4
-"""A question of at most as many words is read as a follow-up where there is a history."""
+FOLLOW_UP_WORDS, FOLLOW_UP_WIDTH = 4, 24
+"""A question of at most as many words, and columns (see `width`) where words have no space between them, is read as a follow-up
+where there is a history."""
 
 
 class Chat:
     """Questions to one article. Encoder and model are loaded once per process and shared.
 
     Any object that fits `Encoder` or `ChatModel` can be passed in place of the default ones, with a calibration for them.
+    Without a `config` it is that of the environment.
     """
 
     def __init__(
@@ -48,10 +52,10 @@ class Chat:
         progress: Progress | None = None,
     ) -> None:
         self.article = article
-        self.config = config or Config()
-        self.calibration = calibration or load_calibration(self.config)
+        self.config = config or Config.from_environment()
         self.encoder = encoder or load_encoder(self.config, progress)
         self.model = model or load_model(self.config, progress)
+        self.calibration = calibration or load_calibration(self.config)
         cache = self.config.cache if self.config.keep else None
         self.retriever = Retriever(article, self.encoder, cache=cache, progress=progress)
         self.reader = Reader(article, self.model, cache=cache, progress=progress)
@@ -64,7 +68,7 @@ class Chat:
         return cls(article, **options)  # type: ignore[arg-type]
 
     def ask(self, question: str, *, history: Sequence[Turn] = (), language: str | None = None) -> Answer:
-        """The whole answer. Raises QuestionError for an empty or too long question."""
+        """The whole answer. Raises QuestionError for an empty or too long question, and a language that is not known."""
         *_, answer = self.stream(question, history=history, language=language)
         return answer
 
@@ -73,7 +77,7 @@ class Chat:
         began, config, model = time.perf_counter(), self.config, self.model
         clock = Stopwatch(began)
         question = self._standalone(checked(question), history)
-        code = language or detect_language(question)
+        code = known(language) if language else self._language(question, history)
         answer = Answer(question, language=code, stage="searching")
         yield answer
 
@@ -140,21 +144,27 @@ class Chat:
             question,
             hits,
             self.calibration,
-            same_language=detect_language(question) == self.article.language,
+            same_language=self._language(question) == self.article.language,
             candidates=self.config.candidates,
             most=self.config.evidence,
         )
 
+    def _language(self, question: str, history: Sequence[Turn] = ()) -> str:
+        """The language of a question: of two that are as likely, the article's or the last question's."""
+        before = (detect_language(turn.question) for turn in history[-1:])
+        return detect_language(question, self.article.language, *before)
+
     def _standalone(self, question: str, history: Sequence[Turn]) -> str:
         """The question as it stands alone: a short one after others gets what it leaves out from the last turn."""
-        if not history or len(question.split()) > FOLLOW_UP_WORDS:
+        if not history or len(question.split()) > FOLLOW_UP_WORDS or width(question) > FOLLOW_UP_WIDTH:
             return question
-        last, words = history[-1], prompts.language(detect_language(question))
-        reading = self.model.read(prompts.fill("conversation", earlier=last.question, answer=last.answer), [])
+        last, words = history[-1], prompts.language(self._language(question, history))
+        answer = "" if last.answer in {one.abstention for one in prompts.languages().values()} else last.answer
+        reading = self.model.read(prompts.fill("conversation", earlier=last.question, answer=answer), [])
         prompt = prompts.fill("standalone", question=question, language=words.name)
-        return "".join(
-            self.model.stream(reading, [], prompt, script=words.script, quoted=last.question, max_tokens=48)
-        ).strip() or question
+        quoted = f"{last.question} {answer} {question}"
+        said = "".join(self.model.stream(reading, [], prompt, script=words.script, quoted=quoted, max_tokens=128)).strip()
+        return said if said and not said.endswith("…") else question
 
 
 class Stopwatch:
@@ -183,11 +193,18 @@ class Stopwatch:
 
 def ask(question: str, *, article: Article | str | Path | None = None, language: str | None = None) -> Answer:
     """The answer to a question about an article, the bundled one unless another is given."""
-    return _shared(article).ask(question, language=language)
+    changed = None
+    if isinstance(article, str | Path):
+        article = Path(article)
+        with suppress(OSError, ValueError):  # told when it is opened
+            changed = article.stat().st_mtime_ns
+    return _shared(article, changed).ask(question, language=language)
 
 
 def checked(question: str) -> str:
     """The question without the space around it. Raises QuestionError when nothing is left of it, or too much."""
+    if not isinstance(question, str):
+        raise QuestionError(f"The question is {question!r}, not a text. Ask something about the article.")
     question = question.strip()
     if not question:
         raise QuestionError("The question is empty. Ask something about the article.")
@@ -196,6 +213,19 @@ def checked(question: str) -> str:
     return question
 
 
+def known(language: str) -> str:
+    """The code of a language that answers can be in. Raises QuestionError for another.
+
+    >>> known("fr"), known("pt-BR"), known("ZH")
+    ('fr', 'pt', 'zh')
+    """
+    code = re.split("[-_]", language.strip().lower())[0]
+    if code not in prompts.languages():
+        raise QuestionError(f"No answer can be in the language {language!r}. Give one of {', '.join(prompts.languages())}.")
+    return code
+
+
 @lru_cache(maxsize=8)
-def _shared(article: Article | str | Path | None) -> Chat:
+def _shared(article: Article | Path | None, changed: int | None) -> Chat:
+    """The chat over an article; a file that has changed since is another one."""
     return Chat.open(article)

@@ -3,11 +3,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from embeddings.errors import WeightsError
+from embeddings.errors import SanadError, WeightsError
 
 
 def _cache() -> Path:
@@ -43,11 +43,19 @@ class Config:
 
     @classmethod
     def from_environment(cls, **given: Any) -> Config:
-        """Settings from SANAD_MODEL, _ENCODER, _CALIBRATION, _THREADS and _CACHE; `given` ones win, None is not given."""
+        """Settings from SANAD_MODEL, _ENCODER, _CALIBRATION, _THREADS and _CACHE; `given` ones win, None is not given.
+
+        Raises SanadError when SANAD_THREADS is no number of processors.
+        """
         kinds: dict[str, Callable[[str], Any]] = {
-            "model": str, "encoder": str, "calibration": Path, "threads": int, "cache": Path,
+            "model": str, "encoder": str, "calibration": Path, "threads": _threads, "cache": Path,
         }  # fmt: skip
         values = {name: os.environ.get(f"SANAD_{name.upper()}") for name in kinds}
-        found = {name: kinds[name](value) for name, value in values.items() if value}
-        known = {f.name for f in fields(cls)}
-        return cls(**(found | {k: v for k, v in given.items() if v is not None and k in known}))
+        given = {name: value for name, value in given.items() if value is not None}
+        return cls(**{name: kinds[name](value) for name, value in values.items() if value and name not in given}, **given)
+
+
+def _threads(value: str) -> int:
+    if not (value.isdecimal() and int(value)):
+        raise SanadError(f"SANAD_THREADS is {value!r}, which is no number of processors. Give 1 or more, or unset it.")
+    return int(value)

@@ -22,14 +22,14 @@ class Permitted:
     """Which piece may come next in a reply that is written in `script` from `quoted`.
 
     Letters of `script`, what the Unicode names of its letters begin with, and the pieces `copied`; numbers, signs of
-    currencies and fractions as `quoted` has them; a line break once more than the `question` is said, and no number is
-    unfinished. An incomplete character may come where its first byte leads to the script.
+    currencies and fractions as `quoted` has them, numbers also in the digits 0 to 9; a line break once more than the
+    `question` is said, and no number is unfinished. An incomplete character may come where its first byte leads to the script.
 
     >>> permitted = Permitted(("LATIN",), "1972 – 2 €")
     >>> [permitted("It was", piece.encode()) for piece in (" base", "é", " قاعدة", " $", "€", " ", "\\n")]
     [True, True, False, False, True, True, True]
-    >>> [permitted("It was 19", piece.encode()) for piece in ("72", "7", "84", "", "\\n")]
-    [True, True, False, False, False]
+    >>> [permitted("It was 19", piece.encode()) for piece in ("72", "7", "٧", "84", "", "\\n")]
+    [True, True, False, False, False, False]
     >>> [Permitted(("LATIN",), "", question="Who came?")(said, b"\\n") for said in ("Who came", "Who came? Foxes")]
     [False, True]
     """
@@ -38,13 +38,16 @@ class Permitted:
         self._script, self._signs, self._copied = script, frozenset(filter(_sign, quoted)), copied
         self._question = letters(question)
         self._numbers = {digits(number) for number in re.findall(r"\d+", quoted)}
+        self._zeros = {"0", *map(_zero, filter(str.isdecimal, quoted))}
         self._letters: dict[bytes, bool] = {}
 
     def __call__(self, text: str, piece: bytes) -> bool:
         begun = digits("".join(takewhile(str.isdecimal, reversed(text)))[::-1])
         said = piece.decode("utf-8", "replace")
         if said.strip().isdecimal():
-            return any(number.startswith(begun + digits(said.strip())) for number in self._numbers)
+            alike = {_zero(c) for c in said.strip() + (text[-1] if begun else "")}
+            known = any(number.startswith(begun + digits(said.strip())) for number in self._numbers)
+            return known and len(alike) == 1 and alike <= self._zeros
         if begun and begun not in self._numbers:
             return False
         if said == " ":  # comes before a number only: other words bring theirs
@@ -61,6 +64,11 @@ class Permitted:
         if any(map(_sign, said)) or "\ufffd" in said and "LATIN" in self._script:
             return False
         return all(unicodedata.name(c, "").startswith(self._script) for c in said if c.isalpha())
+
+
+def _zero(digit: str) -> str:
+    """The zero of a digit's kind."""
+    return chr(ord(digit) - unicodedata.decimal(digit))
 
 
 def _sign(character: str) -> bool:

@@ -15,7 +15,7 @@ import threading
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from io import BytesIO
-from itertools import chain
+from itertools import chain, pairwise
 from pathlib import PurePath
 from typing import Any
 
@@ -32,6 +32,8 @@ MAX_RATIO = 200
 SECONDS = 120
 MEMORY = 2_000_000_000
 LABEL = 200
+CELL = 100
+"""Characters of a table's cell, at most; in longer ones the parts of a page stand side by side."""
 READERS = 2
 """Documents that are read at a time; the others wait. Each may take so much memory."""
 
@@ -58,7 +60,7 @@ CHARSET = re.compile(rb"""<(?:meta|\?xml)[^>]*?(?:charset|encoding)\s*=\s*["']?\
 
 FALLBACK = "{http://schemas.openxmlformats.org/markup-compatibility/2006}Fallback"
 """What Word has twice, for programs that cannot show the first."""
-FILE_NAME = re.compile(r"^Microsoft Word - |\.(?:docx?|pdf|indd|qxd|tex|pages|odt)$|^untitled$", re.IGNORECASE)
+FILE_NAME = re.compile(r"^Microsoft Word - |\.(?:docx?|pdf|html?|indd|qxd|tex|pages|odt)$|^untitled$", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -220,16 +222,23 @@ def _word(data: bytes, name: str) -> Extracted:
     skipped = {FALLBACK, qn("w:moveFrom"), qn("w:del"), qn("w:pPr")}
     paragraphs: list[list[str]] = [[]]
     within = [paragraphs[0]]
+    rows: list[list[int]] = []  # of each that is open, where its cells begin among the paragraphs
     walk = etree.iterwalk(root, events=("start", "end"))
     for event, element in walk:  # not Document.paragraphs, which leaves out text boxes, insertions and content controls
         if event == "end":
             if element.tag == qn("w:p"):
                 within.pop()
+            elif element.tag == qn("w:tr"):
+                _one_line(paragraphs, rows.pop())
         elif element.tag in skipped:
             walk.skip_subtree()
         elif element.tag == qn("w:p"):
             paragraphs.append([])
             within.append(paragraphs[-1])
+        elif element.tag == qn("w:tr"):
+            rows.append([])
+        elif element.tag == qn("w:tc") and rows:
+            rows[-1].append(len(paragraphs))
         elif element.tag == qn("w:t"):
             within[-1].append(element.text or "")
         elif element.tag in breaks:
@@ -239,6 +248,18 @@ def _word(data: bytes, name: str) -> Extracted:
     lines = chain.from_iterable("".join(paragraph).split("\n") for paragraph in paragraphs)
     title, author = (_label(getattr(about, key, None)) for key in ("title", "author"))
     return Extracted("\n".join(_lines(lines)), title, author or None)
+
+
+def _one_line(paragraphs: list[list[str]], begins: list[int]) -> None:
+    """Make one paragraph of a row's cells, whose paragraphs begin at these places; not of those that lay out longer texts.
+
+    >>> paragraphs = [["Before"], ["2022"], ["5 ", "million"], ["euros"]]
+    >>> _one_line(paragraphs, [1, 2]); paragraphs
+    [['Before'], ['| 2022 | 5 million euros |']]
+    """
+    cells = [" ".join(" ".join(map("".join, paragraphs[a:b])).split()) for a, b in pairwise([*begins, len(paragraphs)])]
+    if len(cells) > 1 and max(map(len, cells)) <= CELL:
+        paragraphs[begins[0] :] = [[f"| {' | '.join(cells)} |"]]
 
 
 def _unzipped(data: bytes, name: str) -> BytesIO:

@@ -4,7 +4,7 @@ The model looks at each of the retriever's best sentences alone, all in one eval
 much likelier the sentence makes the question (Sachan et al. 2022, "Improving Passage Retrieval with Zero-Shot Question
 Generation"), and how much likelier that it is answered, both against no sentence at all. With the retriever's cosine
 these are three looks at the same sentence that err differently; its score is their weighted sum. The best sentence is
-cited, and so are others not far below it, each with the clause it continues. Whether the article answers at all is a
+cited, and so are others not far below it, each with what it is not understood without. Whether the article answers at all is a
 logistic model of what the best sentences look like: see `rag.calibration` for the weights and where they come from.
 """
 from __future__ import annotations
@@ -70,7 +70,7 @@ def choose_evidence(
 ) -> Evidence:
     """The sentences to cite: at most `most` of the best `candidates` hits, and the clauses that those continue."""
     near = hits[:candidates]
-    before = {hit.sentence: hit.sentence - 1 for hit in near if continues(reader.article, hit.sentence)}
+    before = {hit.sentence: i for hit in near if (i := needed(reader.article, hit.sentence)) is not None}
     reading, places = reader.reading(sorted({*(hit.sentence for hit in near), *before.values()}))
     views = [[places[i] for i in {before.get(hit.sentence, hit.sentence), hit.sentence}] for hit in near]
     looks = look(model, reading, views, question, near)
@@ -143,12 +143,20 @@ def described(looks: Sequence[Look], hits: Sequence[Hit], same_language: bool) -
     }
 
 
-def continues(article: Article, i: int) -> bool:
-    """Whether sentence i goes on from the one before it: after a semicolon, a clause is not understood alone.
+def needed(article: Article, i: int) -> int | None:
+    """The sentence without which sentence i is not understood: the clause before a semicolon, the first row of a table.
 
     >>> article = Article.from_text("The bases lie in allied countries to this very day; which Moscow has refused to change. So.")
-    >>> [continues(article, i) for i in range(3)]
-    [False, True, False]
+    >>> [needed(article, i) for i in range(3)]
+    [None, 0, None]
+    >>> article = Article.from_text("| Year | Income |\\n| 2021 | 4 million |\\n| 2022 | 5 million |")
+    >>> [needed(article, i) for i in range(3)]
+    [None, 0, 0]
     """
-    before, here = article.sentences[i - 1], article.sentences[i]
-    return i > 0 and before.paragraph == here.paragraph and before.text.endswith((";", "؛"))
+    sentences, here = article.sentences, article.sentences[i]
+    first = i
+    while here.text.startswith("|") and first and sentences[first - 1].text.startswith("|"):
+        first -= 1
+    if first == i and i and sentences[i - 1].paragraph == here.paragraph and sentences[i - 1].text.endswith((";", "؛")):
+        first -= 1
+    return first if first < i else None

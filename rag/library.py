@@ -21,6 +21,9 @@ from rag.queue import Place, Queue
 KEPT = 8
 """Chats kept open; one holds the sentences' vectors and the article as the model has read it, some 50 MB."""
 
+COMING = 32
+"""Articles that may wait to be opened. They are opened one at a time: each takes all processors, and the model for seconds."""
+
 Step = tuple[str, int, int]
 """What is being done, how much of it is done, and how much there is in all; 0 in all where that is not known."""
 
@@ -41,11 +44,12 @@ class Library:
         queue: Queue | None = None,
     ) -> None:
         self.articles = tuple(articles) or (Article.default(),)
-        self.config = config or Config()
+        self.config = config or Config.from_environment()
         self.queue = queue or Queue()
         self._open_chat = open_chat
         self._lock = threading.Lock()
         self._openings: OrderedDict[object, _Opening] = OrderedDict()
+        self._alone = threading.Lock()
 
     def chat(self, article: Article, progress: Progress | None = None) -> Chat:
         """The chat over an article, opened when it is first asked for. Raises SanadError when it can't be."""
@@ -74,11 +78,11 @@ class Library:
             yield chat
 
     def prepare(self, article: Article) -> None:
-        """Begin to open the chat over an article, in the background."""
-        opening, new = self._claim(article)
+        """Have the chat over an article opened in the background, one at a time. Raises ArticleError when too many wait."""
+        opening, new = self._claim(article, COMING)
         if new:
             try:
-                threading.Thread(target=self._open, args=[opening], daemon=True).start()
+                threading.Thread(target=self._open_alone, args=[opening], daemon=True).start()
             except RuntimeError as exc:  # no room for another thread
                 opening.set_exception(exc)
 
@@ -102,19 +106,25 @@ class Library:
         hashes = ", ".join(article.hash[:12] for article in found or self.articles)
         raise ArticleError(f"The hash of {len(found) or 'no'} articles begins with {prefix!r}. Give more of one of: {hashes}.")
 
-    def _claim(self, article: Article) -> tuple[_Opening, bool]:
-        """The opening of an article's chat, and whether it is the caller's to do."""
+    def _claim(self, article: Article, most: int | None = None) -> tuple[_Opening, bool]:
+        """The opening of an article and whether it is the caller's to do. Raises ArticleError when `most` wait already."""
         key = _key(article)
         with self._lock:
             opening = self._openings.get(key)
             new = opening is None or (opening.done() and opening.exception() is not None)
             if opening is None or new:
+                if most is not None and sum(not one.done() for one in self._openings.values()) >= most:
+                    raise ArticleError(f"Busy: {most} articles are being opened already. Try again in a minute.")
                 opening = self._openings[key] = _Opening(article)
             self._openings.move_to_end(key)
             done = [other for other, one in self._openings.items() if one.done()]
             for other in done[: max(0, len(self._openings) - KEPT)]:
                 del self._openings[other]
             return opening, new
+
+    def _open_alone(self, opening: _Opening) -> None:
+        with self._alone:
+            self._open(opening)
 
     def _open(self, opening: _Opening, progress: Progress | None = None) -> None:
         def report(what: str, done: int, total: int) -> None:

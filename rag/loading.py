@@ -35,16 +35,20 @@ def load_encoder(config: Config, progress: Progress | None = None) -> Encoder:
 
 
 def load_calibration(config: Config) -> Calibration:
-    """The calibration of a Config: its own, or the one that comes with its weights. Raises WeightsError.
+    """The calibration of a Config: its own, or a bundled one. Raises WeightsError.
 
-    Where neither is there it is that of the default weights, with a warning.
+    Where the weights have neither, a warning says so.
     """
     if config.calibration:
         return Calibration.load(config.calibration)
-    if config.model in CHATS and config.encoder == "default":
-        return Calibration.default(config.model)
-    _warn(config.model, config.encoder)
-    return Calibration.default()
+    if config.model not in CHATS or config.encoder != "default":
+        _warn(config.model, config.encoder)
+    return Calibration.default(bundled(config))
+
+
+def bundled(config: Config) -> str:
+    """The name of the bundled calibration that stands in where a Config names none."""
+    return config.model if config.model in CHATS else "default"
 
 
 @cache

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import codecs
 import ctypes
-import hashlib
 import json
 import re
 import threading
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from pathlib import Path
@@ -20,6 +20,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from embeddings.files import stamped
 from embeddings.weights import Progress
 from rag.decoding import Permitted, likeliest, log_softmax, near, repeated
 from rag.errors import ModelError
@@ -102,6 +103,47 @@ class _Line:
     ahead: np.ndarray = field(default_factory=lambda: np.empty(0))
 
 
+class Hold:
+    """Who has a model's context. A reply has it from its first word to its last, as no other thread may change what it sees.
+
+    A thread that begins another before it has read the first to its end takes the context over: it would wait for itself.
+
+    >>> hold, one, other = Hold(), [1], [2]
+    >>> [hold.take(reply) for reply in (one, one, other, one)]
+    [True, False, True, True]
+    """
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._holder: object | None = None
+        self._thread = 0
+
+    def take(self, holder: object) -> bool:
+        """Wait for the context and have it; whether another, or nobody, had it before."""
+        here = threading.get_ident()
+        with self._changed:
+            self._changed.wait_for(lambda: self._holder is None or self._holder is holder or self._thread == here)
+            taken = self._holder is not holder
+            self._holder, self._thread = holder, here
+            return taken
+
+    def leave(self, holder: object) -> None:
+        with self._changed:
+            if self._holder is holder:
+                self._holder = None
+                self._changed.notify()
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Have the context until the end of the block."""
+        holder = object()
+        self.take(holder)
+        try:
+            yield
+        finally:
+            self.leave(holder)
+
+
 class LlamaCppModel:
     """A GGUF file run by llama.cpp. Safe to share between threads: one reading or reply at a time.
 
@@ -114,7 +156,7 @@ class LlamaCppModel:
         import llama_cpp
 
         self._api = llama_cpp
-        self._lock = threading.Lock()  # not an RLock: a reply may be finished on another thread than began it
+        self._hold = Hold()
         self._resident: Reading | None = None
         _silence(llama_cpp)
         if not path.is_file():
@@ -140,7 +182,7 @@ class LlamaCppModel:
         self._pieces: dict[int, bytes] = {}
         self.threads, self.batch_size = threads, params.n_batch
         self.name = path.stem
-        self.fingerprint = fingerprint or hashlib.sha256(f"{path.resolve()}{path.stat()}".encode()).hexdigest()
+        self.fingerprint = fingerprint or stamped(path)
         self.capacity = context - RESERVE
 
     def count(self, text: str) -> int:
@@ -156,7 +198,7 @@ class LlamaCppModel:
             tokens += added
         if len(tokens) > self.capacity:
             raise ModelError(f"A text of {len(tokens)} tokens does not fit into {self.capacity}. Ask fewer sentences at once.")
-        with self._lock:
+        with self._hold.alone():
             self._resident = None
             self._api.llama_memory_clear(self._memory, True)
             for at in range(0, len(tokens), self.batch_size):
@@ -181,7 +223,7 @@ class LlamaCppModel:
         targets = {len(head) - 1 + i: [token] for i, token in enumerate(body)} | {len(tokens) - 1: heard}
         together = max(1, min(SEQUENCES - LOOK, RESERVE // len(tokens)))
         found: list[float] = []
-        with self._lock:
+        with self._hold.alone():
             self._restore(reading)
             for at in range(0, len(views), together):
                 rows, wanted = [], list[list[int]]()
@@ -200,12 +242,10 @@ class LlamaCppModel:
         decoder, text, written = codecs.getincrementaldecoder("utf-8")("ignore"), "", list[int]()
         names = {token for word in re.findall(r"[A-Za-z]+", quoted) for token in self._tokens(word) + self._tokens(f" {word}")}
         permitted = Permitted(script, quoted, {self._piece(token) for token in names}, question)
-        with self._lock:
-            self._restore(reading)
-            seen, blind = (_Line(self._show(reading, view, LOOK + n), LOOK + n, [*tokens]) for n, view in enumerate([chosen, []]))
-            if chosen:
-                self._go_on(seen, blind)  # a prompt twice in one evaluation costs less than in two
+        try:
             for _ in range(max_tokens):
+                if self._hold.take(written):  # at first, and where another reply was begun before this one was read to its end
+                    seen, blind = self._lines(reading, chosen, tokens + written)
                 logits = self._next(seen)
                 logits[repeated(written)] = -np.inf
                 choices = near(logits, partial(self._may, permitted, text))
@@ -223,6 +263,16 @@ class LlamaCppModel:
                 if end:
                     return
             yield "…"
+        finally:
+            self._hold.leave(written)
+
+    def _lines(self, reading: Reading, chosen: Sequence[int], tokens: Sequence[int]) -> tuple[_Line, _Line]:
+        """The same tokens after the chosen pieces of a reading, and after none of them."""
+        self._restore(reading)
+        seen, blind = (_Line(self._show(reading, view, LOOK + n), LOOK + n, [*tokens]) for n, view in enumerate([chosen, []]))
+        if chosen:
+            self._go_on(seen, blind)  # twice in one evaluation costs less than in two
+        return seen, blind
 
     def _may(self, permitted: Permitted, text: str, token: int) -> bool:
         return permitted(text, self._piece(token))

@@ -8,7 +8,8 @@ from functools import cache
 from importlib import resources
 
 SIGNS = {"$": "USD", "USD": "USD", "€": "EUR", "EUR": "EUR"}
-NUMBER = re.compile(r"\d+(?:[.,٫٬]\d+)*")
+SEPARATOR = re.compile("[.,٫٬]")
+NUMBER = re.compile(rf"\d+(?:{SEPARATOR.pattern}\d+)*")
 UNSPACED = ("ja", "ko", "th", "zh")
 """Languages in which a word may begin or end beside another letter."""
 
@@ -19,12 +20,16 @@ def numbers_stand(claim: str, language: str, source: str, source_language: str) 
 
     >>> numbers_stand("in 1889", "en", "عام ١٨٨٩", "ar"), numbers_stand("7", "en", "17", "en")
     (True, False)
+    >>> [numbers_stand(claim, "de", "12,5 von 3.000", "de") for claim in ("12.5", "125", "3000", "3")]
+    [True, False, True, False]
     >>> [numbers_stand(claim, "de", "خصص مليار يورو", "ar") for claim in ("eine Milliarde", "eine Million", "Dollar")]
     [True, False, False]
     """
-    written, named = _written(source), amounts(source, source_language)
-    named |= {str((len(number) - 1) // 3 * 3) for number in written} | {code for sign, code in SIGNS.items() if sign in source}
-    return _written(claim) <= written and amounts(claim, language) <= named
+    written = set[str]().union(*map(_readings, NUMBER.findall(source)))
+    named = amounts(source, source_language) | _signs(source)
+    named |= {str((len(number) - 1) // 3 * 3) for number in written if number.isdecimal()}
+    said = amounts(claim, language) | _signs(claim)
+    return said <= named and all(_readings(number) & written for number in NUMBER.findall(claim))
 
 
 def amounts(text: str, language: str) -> set[str]:
@@ -46,8 +51,22 @@ def digits(number: str) -> str:
     return "".join(str(unicodedata.decimal(c)) for c in number if c.isdecimal())
 
 
-def _written(text: str) -> set[str]:
-    return {digits(number) for number in NUMBER.findall(text)}
+def _readings(number: str) -> set[str]:
+    """What a number can mean, as "1234.5": a separator before three digits may be either, and a date is its parts.
+
+    >>> [sorted(_readings(number)) for number in ("12,5", "3.000", "1.234,50", "٣٫٠", "3.10.2021")]
+    [['12.5'], ['3.', '3000'], ['1234.5'], ['3'], ['10', '2021', '3']]
+    """
+    whole, *parts = map(digits, SEPARATOR.split(number))
+    found = {whole + "".join(parts)} if all(len(part) == 3 for part in parts) else set[str]()
+    if parts and all(len(part) == 3 for part in parts[:-1]):
+        decimals = parts[-1].rstrip("0")
+        found.add("".join([whole, *parts[:-1]]) + (f".{decimals}" if decimals or len(parts[-1]) == 3 else ""))
+    return {one.lstrip("0") or "0" for one in found or {whole, *parts}}
+
+
+def _signs(text: str) -> set[str]:
+    return {code for sign, code in SIGNS.items() if sign in text}
 
 
 @cache

@@ -18,7 +18,7 @@ LANGUAGES = {
     "ar": "العربية", "de": "Deutsch", "el": "Ελληνικά", "en": "English", "es": "Español", "fa": "فارسی", "fr": "Français",
     "he": "עברית", "hi": "हिन्दी", "id": "Bahasa Indonesia", "it": "Italiano", "ja": "日本語", "ko": "한국어",
     "nl": "Nederlands", "pl": "Polski", "pt": "Português", "ro": "Română", "ru": "Русский", "sv": "Svenska", "th": "ไทย",
-    "tr": "Türkçe", "vi": "Tiếng Việt", "zh": "中文",
+    "tr": "Türkçe", "uk": "Українська", "ur": "اردو", "vi": "Tiếng Việt", "zh": "中文",
 }  # fmt: skip
 NEAREST = 3
 """Sentences shown at once where the article does not answer; the others are folded away."""

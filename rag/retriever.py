@@ -60,7 +60,7 @@ class Retriever:
     def search(self, question: str, k: int = 8) -> tuple[Hit, ...]:
         """The k nearest sentences, best first; a score is a weighted mean of cosines, less BLANK of the same for questions
         about nothing, with BM25 within one language."""
-        language = detect_language(question)
+        language = detect_language(question, self.article.language)
         (query,) = self._encoder.queries([question])
         query = query - BLANK * self._blank(language)
         sentences = self.article.sentences

@@ -13,13 +13,16 @@ LONG_SENTENCE = 800
 
 CLOSING = "\"'”’»)]}›」』）］】"
 CLOSE = rf"(?:[{re.escape(CLOSING)}]|[ \u00a0\u202f]»(?!\S))*+"
+NOTES = r"(?:\[\d{1,3}\])*+"
+"""Marks of footnotes, as encyclopedias have them; before it, a quotation may end as it does in German: „…“ or »…«."""
 MARKS = ".!?؟۔…।؛;"
 BOUNDARY = re.compile(
-    rf"(?<![{MARKS}])(?P<mark>[{MARKS}]++){CLOSE}(?=\s)|(?P<cjk>[。！？]++{CLOSE})|(?P<space>(?<=[ก-๛]) ++(?=[ก-๛]))"
+    rf"(?<![{MARKS}])(?P<mark>[{MARKS}]++){CLOSE}[“«]?+{NOTES}(?=\s)|(?P<cjk>[。！？]++{CLOSE})|(?P<space>(?<=[ก-๛]) ++(?=[ก-๛]))"
 )
 """Each run of marks is looked at once and whole: a million dots are read in the time of a million letters."""
 WORD_BEFORE = re.compile(rf"[^\s(\[«„{re.escape(CLOSING)}]+$")
-INK = re.compile(r"\S")
+INK = re.compile(r"(?:[–—-]\s*)?(\S)")
+"""What comes next; of «Why?» — he asked, what is behind the dash."""
 BRACKET = 200
 """A parenthesis that opened so many characters before is no longer open."""
 
@@ -29,11 +32,12 @@ ORDINAL = re.compile(r"\d{1,2}|[IVX]+")
 NUMBER = re.compile(r"\s*(?:\d|(?!I\b)[IVXLC]+\b)")
 """What may come after "no." or "fig."; "I" is a word of its own in English."""
 LETTER = re.compile(r"\s*\w\.")
+LIST_NUMBER = re.compile(r"\d{1,3}")
 HIRAGANA = re.compile("[ぁ-ゖ]")
 
 _DATA = json.loads(resources.files("rag").joinpath("data/sentences.json").read_text("utf-8"))
-ABBREVIATIONS = frozenset(" ".join(_DATA["abbreviations"].values()).split())
-BEFORE_A_NUMBER = frozenset(" ".join(_DATA["before a number"].values()).split())
+ABBREVIATIONS = {language: frozenset(words.split()) for language, words in _DATA["abbreviations"].items()}
+BEFORE_A_NUMBER = {language: frozenset(words.split()) for language, words in _DATA["before a number"].items()}
 GOES_ON = tuple(_DATA["goes on in Thai"].split())
 
 
@@ -57,7 +61,7 @@ def _ends_sentence(text: str, begin: int, end: int, match: re.Match[str], langua
         return match["cjk"][-1] not in CLOSING or not HIRAGANA.match(text, match.end())  # 「…。」と: what was said goes on
     if not (found := INK.search(text, match.end(), end)):
         return False
-    following = found.group()
+    following = found.group(1)
     if match["space"]:
         goes_on = text[match.start() - 1] == "ๆ" or text.startswith(GOES_ON, match.end())
         return _between_clauses(begin, end, match) and not goes_on
@@ -69,6 +73,8 @@ def _ends_sentence(text: str, begin: int, end: int, match: re.Match[str], langua
         return False
     if match["mark"] != ".":
         return match["mark"] != ".." and not following.islower()
+    if LIST_NUMBER.fullmatch(text, begin, match.start()):
+        return False
     before = WORD_BEFORE.search(text, max(begin, match.start() - 20), match.start())
     return not (before and _abbreviated(before.group(), text, match.end(), language))
 
@@ -80,7 +86,9 @@ def _abbreviated(word: str, text: str, after: int, language: str) -> bool:
     [True, True, False, True]
     """
     lower = word.lower()
-    if lower in ABBREVIATIONS or lower in BEFORE_A_NUMBER and NUMBER.match(text, after):
+    if any(lower in ABBREVIATIONS.get(own, ()) for own in (language, "common")):
+        return True
+    if any(lower in BEFORE_A_NUMBER.get(own, ()) for own in (language, "common")) and NUMBER.match(text, after):
         return True
     if language in ORDINALS and ORDINAL.fullmatch(word):
         return True

@@ -1,13 +1,16 @@
 """The path of a question with an encoder and a model made of arithmetic."""
 import dataclasses
+import os
+from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 
 import pytest
 
-from rag import Article, Chat, Config, QuestionError, Turn
+from rag import Article, Chat, Config, QuestionError, SanadError, Turn, ask
 from rag.calibration import Logistic
 from rag.citations import cite
 from rag.evidence import Evidence, tokens_each
+from rag.models import Hold
 from rag.numbers import amounts, numbers_stand
 from rag.retriever import Retriever
 from rag.testing import CALIBRATION, WordEncoder, WordModel
@@ -104,13 +107,38 @@ def test_of_an_article_beyond_the_models_capacity_only_candidates_are_read(tmp_p
 
 def test_a_short_question_is_completed_from_the_last_turn_and_shown_so(tmp_path):
     chat, _ = opened(tmp_path)
-    answer = chat.ask("And then?", history=[Turn("What do spiders weave?", "Round nets [1]")])
-    assert answer.question == "What do spiders weave?"
-    whole = "Which silver fish do herons catch every morning?"
-    assert chat.ask(whole, history=[Turn("Who?", "Otters [1]")]).question == whole
+    last = Turn("What do spiders weave?", "Round nets [1]")
+    assert chat.ask("And then?", history=[last]).question == "What do spiders weave? Round nets [1] And then?"
+    for whole in ("Which silver fish do herons catch every morning?", "2021年欧盟向阿富汗的邻国拨款多少？"):
+        assert chat.ask(whole, history=[last]).question == whole
 
 
-@pytest.mark.parametrize("question", ["", " \n\t", "x" * 2_001])
+def test_a_completed_question_that_is_cut_is_not_asked(tmp_path, monkeypatch):
+    chat, model = opened(tmp_path)
+    monkeypatch.setattr(model, "stream", lambda *given, **options: iter(["What do", "…"]))
+    assert chat.ask("And then?", history=[Turn("What do spiders weave?", "Round nets [1]")]).question == "And then?"
+
+
+def test_after_a_question_that_was_not_answered_only_the_question_is_completed_from(tmp_path):
+    last = Turn("What do spiders weave?", "The article does not say.")
+    assert opened(tmp_path)[0].ask("And then?", history=[last]).question == "What do spiders weave? And then?"
+
+
+def test_numbers_of_a_short_question_and_of_the_last_turn_may_be_in_its_completion(tmp_path, monkeypatch):
+    chat, model = opened(tmp_path)
+    given = []
+    monkeypatch.setattr(model, "stream", lambda *parts, quoted, **options: given.append(quoted) or iter(["x"]))
+    chat.ask("And in 2021?", history=[Turn("How much in 2020?", "7 nets [1]")])
+    assert {"2020", "2021", "7"} <= set(given[0].replace("?", "").split())
+
+
+def test_of_a_short_question_the_language_is_that_of_the_last_one_where_it_could_be(tmp_path):
+    chat, _ = opened(tmp_path)
+    last = Turn("Örümcekler dalların arasında ne örer?", "Ağ [1]")
+    assert [chat.ask("Kim reddetti?", history=history).language for history in ([], [last])] == ["sv", "tr"]
+
+
+@pytest.mark.parametrize("question", ["", " \n\t", "x" * 2_001, None, 7])
 def test_a_question_that_cannot_be_asked_is_refused(tmp_path, question):
     with pytest.raises(QuestionError):
         opened(tmp_path)[0].ask(question)
@@ -119,6 +147,64 @@ def test_a_question_that_cannot_be_asked_is_refused(tmp_path, question):
 def test_the_language_of_the_answer_can_be_fixed(tmp_path):
     answer = opened(tmp_path)[0].ask("Which airplanes landed yesterday?", language="ar")
     assert (answer.language, answer.text) == ("ar", "لا يذكر المقال ذلك.")
+
+
+def test_a_file_that_has_changed_is_read_again(tmp_path, monkeypatch):
+    fakes = {"config": Config(keep=False), "encoder": WordEncoder(), "model": WordModel(), "calibration": CALIBRATION}
+    opens = []
+    monkeypatch.setattr(Chat, "open", lambda article: opens.append(article) or Chat(Article.open(article), **fakes))
+    file, question = tmp_path / "animals.txt", "Which silver fish do herons catch every morning?"
+    for text, times in ((TEXT, 1), (TEXT, 1), (TEXT.replace("12 silver", "14 silver"), 2)):
+        file.write_text(text, "utf-8")
+        os.utime(file, ns=(times, times))
+        for path in (file, str(file)):
+            (cited,) = ask(question, article=path).citations
+            assert cited.quote in text
+        assert len(opens) == times
+
+
+def test_the_environment_says_what_a_config_does_not(tmp_path, monkeypatch):
+    fakes = {"encoder": WordEncoder(), "model": WordModel(), "calibration": CALIBRATION}
+    monkeypatch.setenv("SANAD_CACHE", str(tmp_path))
+    assert Chat(Article.from_text(TEXT), **fakes).config.cache == tmp_path
+    assert {file.name for file in tmp_path.iterdir()} == {"indexes", "readings"}
+
+
+@pytest.mark.parametrize("threads", ["two", "0", "-1", "1.5"])
+def test_what_is_no_number_of_processors_is_refused(threads, monkeypatch):
+    monkeypatch.setenv("SANAD_THREADS", threads)
+    with pytest.raises(SanadError, match=f"SANAD_THREADS is '{threads}'"):
+        Config.from_environment()
+    assert Config.from_environment(threads=3).threads == 3
+
+
+def test_who_begins_another_reply_has_the_context_and_other_threads_wait_for_it():
+    hold, order = Hold(), []
+    with ThreadPoolExecutor(1) as pool:
+        assert hold.take("one") and not hold.take("one")
+        other = pool.submit(lambda: (hold.take("other"), order.append("other")))
+        with hold.alone():
+            order.append("between")
+        assert other.result(timeout=30) and order == ["between", "other"]
+        back = pool.submit(hold.leave, "other")
+        assert hold.take("one") and back.done()
+
+
+@pytest.mark.parametrize(("language", "code"), [("fr-CA", "fr"), ("PT_br", "pt"), (" zh ", "zh")])
+def test_a_language_may_be_said_as_programs_do(tmp_path, language, code):
+    assert opened(tmp_path)[0].ask("Which airplanes landed yesterday?", language=language).language == code
+
+
+@pytest.mark.parametrize("language", ["klingon", "English", "-"])
+def test_a_language_that_no_answer_can_be_in_is_refused(tmp_path, language):
+    with pytest.raises(QuestionError, match=f"'{language}'.*ar, de, .*zh"):
+        opened(tmp_path)[0].ask("Which airplanes landed yesterday?", language=language)
+
+
+def test_a_row_is_cited_with_the_first_one_of_its_table(tmp_path):
+    rows = ["| harbour | fishermen |", "| Brenna | twelve fishermen |", "| Vardo | forty men |"]
+    answer = opened(tmp_path, "\n".join(["Harbours of the coast.", *rows]))[0].ask("How many fishermen does Brenna harbour have?")
+    assert [c.quote for c in answer.citations][:2] == [rows[1], rows[0]]
 
 
 def test_answers_are_frozen(tmp_path):
@@ -145,6 +231,11 @@ def test_a_sentence_that_is_near_to_any_question_is_farther_than_one_that_is_nea
 def test_numbers_are_compared_whole_and_in_any_digits():
     assert numbers_stand("1,5 and ٢٠", "en", "٢٠ or 1.5", "en")
     assert not numbers_stand("15", "en", "5 and 1", "en")
+
+
+def test_the_sign_of_a_currency_is_compared_as_its_name_is():
+    assert numbers_stand("€5 billion", "en", "خصص 5 مليار يورو", "ar") and numbers_stand("5 dollars", "en", "$5", "en")
+    assert not numbers_stand("$5 billion", "en", "خصص 5 مليار يورو", "ar")
 
 
 BILLION = {

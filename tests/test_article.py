@@ -1,16 +1,18 @@
 from itertools import pairwise
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from rag import Article, ArticleError
+from rag.article import detect_language
 
 ANY = st.text(alphabet=st.characters() | st.sampled_from("\r\n.؟؛«»()\u200f\u202e\ud800é\u0301😀"), max_size=300)
 
 
 @settings(deadline=None)  # the first call loads the language model
 @given(ANY)
+@example("…\n0 ©")  # were the second line left out, nothing would be left
 def test_sentences_and_omissions_are_verbatim_ordered_and_apart(text):
     try:
         article = Article.from_text(text)
@@ -102,3 +104,89 @@ def test_the_language_of_an_article_decides_how_its_ordinals_are_read():
     german = "Am 3. Oktober 1990 wurde das Land vereint. Die Menschen feierten in den Straßen der Stadt."
     assert [s.text[:8] for s in Article.from_text(german).sentences] == ["Am 3. Ok", "Die Mens"]
     assert len(Article.from_text("He was born on the 3. October was cold that year in the north.").sentences) == 2
+
+
+@pytest.mark.parametrize(
+    ("language", "text"),
+    [
+        ("en", "Who coined the term mottainai (もったいない)?"),
+        ("en", "Who came?"),
+        ("en", "What did Lavrov say?"),
+        ("ar", "ما معنى كلمة پارس؟"),
+        ("ar", "تبيع شركة پيجو الفرنسية سياراتها في القاهرة منذ سنوات كثيرة."),
+        ("fa", "چرا مسکو درخواست آمریکا را رد کرد؟"),
+        ("ja", "どうして？"),
+        ("ja", "東京タワーの高さは？"),
+        ("zh", "为什么？"),
+        ("ar", "من هو Sergey Lavrov؟"),
+        ("ar", "ما هو facebook؟"),
+        ("ru", "Кто такая Victoria Nuland?"),
+        ("ru", "Кто написал Liber servitoris?"),
+        ("zh", "Victoria Nuland是谁？"),
+        ("zh", "Apple Inc是什么公司？"),
+        ("en", "What does Достоевский mean?"),
+        ("uk", "Чому Москва відмовила?"),
+        ("ur", "ماسکو نے کیوں انکار کیا؟"),
+        ("zh", "《鲜の每日》牛奶是一个历史悠久的品牌，深受各地消费者的喜爱，很多人每天早上都喝。"),
+    ],
+)
+def test_a_few_letters_of_another_language_do_not_change_that_of_a_text(language, text):
+    assert detect_language(text) == language
+
+
+def test_of_languages_that_are_as_likely_the_expected_one_is_meant():
+    assert [detect_language("Kim reddetti?", *expected) for expected in ((), ("tr",), ("ar", "tr"))] == ["sv", "tr", "tr"]
+    assert detect_language("Warum?", "tr") == "de"
+    assert [detect_language("Хто це?", *expected) for expected in ((), ("uk",))] == ["ru", "uk"]
+
+
+PROSE = [
+    "Share prices at Acme fell 12% on Monday.",
+    "Related companies in the group lost 3%.",
+    "The company bakes cookies for 40 countries.",
+    "Copyright law was changed in 2019 by parliament.",
+    "Follow us into the factory, the manager said.",
+    "By Tuesday the shares had recovered",
+    "Read more books, the minister urged.",
+    "إعلان الحرب صدر في 5 يونيو.",
+    "شارك في الاجتماع 30 وزيرا من 12 دولة.",
+    "اشترك في الحرب 30 جنديا",
+    "كتب الرئيس رسالة إلى البرلمان",
+    "إعداد الميزانية يستغرق شهرا",
+    "Реклама алкоголя запрещена с 2012 года.",
+    "Поделиться опытом приехали 30 врачей из Казани.",
+    "Publicité mensongère : l'entreprise condamnée à 2 millions",
+    "Von der Leyen bleibt Präsidentin",
+]
+AROUND = [
+    "This website uses cookies to improve your experience.",
+    "هذا الموقع يستخدم ملف تعريف الارتباط Cookie",
+    "© 2024 The Harbour Times. All rights reserved.",
+    "جميع الحقوق محفوظة للصحيفة",
+    "Share this article",
+    "Follow us on Facebook",
+    "Subscribe to our newsletter",
+    "Read more: what the harbour master said",
+    "Related stories",
+    "Photo: Ann Lee",
+    "By Anna de Vries and Tom O'Neil",
+    "By J. K. LEE",
+    "بقلم: حازم عياد",
+    "كتب: أحمد علي",
+    "Автор: Иван Петров",
+    "Читайте также: что сказал министр",
+    "Lire aussi : ce que dit le ministre",
+    "إعلان",
+]
+
+
+@pytest.mark.parametrize(("line", "left_out"), [*((line, False) for line in PROSE), *((line, True) for line in AROUND)])
+def test_what_a_site_says_around_its_article_is_left_out_and_prose_is_not(line, left_out):
+    article = Article.from_text(f"The town lies in a valley.\n\n{line}\n\nNobody knows why it was built there.")
+    assert [omitted.text for omitted in article.omitted] == [line] * left_out
+
+
+def test_in_a_hard_wrapped_text_items_rows_headings_and_turns_are_apart():
+    lines = ["# Minutes", "The club met on Monday\nin the hall.", "- Budget approved", "- Fee raised", "1. First", "| a | b |"]
+    lines += ["| 1 | 2 |", "## Staff", "Ann was hired.", "— Good morning, said Ann", "— Good evening, said Tom\nand left"]
+    assert [s.text for s in Article.from_text("\n".join(["Wrapped.", "", *lines])).sentences] == ["Wrapped.", *lines]

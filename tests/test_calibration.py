@@ -141,7 +141,7 @@ def test_other_weights_without_a_calibration_of_their_own_are_warned_of_once(tmp
         assert not caplog.records
         for _ in range(2):
             assert load_calibration(Config(model="b.gguf")) == Calibration.default()
-            assert load_calibration(Config(model="small", encoder="mine")) == Calibration.default()
+            assert load_calibration(Config(model="small", encoder="mine")) == Calibration.default("small")
     first, second = (record.getMessage() for record in caplog.records)
     assert "--model b.gguf" in first and "--encoder mine" in second and "--calibration" in first
 

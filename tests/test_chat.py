@@ -3,6 +3,7 @@ import json
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from itertools import zip_longest
 
 import pytest
 
@@ -130,6 +131,20 @@ def test_an_answer_that_is_left_half_way_frees_the_model(chat):
         pass
     stream.close()
     assert _elsewhere(chat.ask, "How much did the EU allocate?").answered
+
+
+def test_replies_that_are_read_in_turns_and_one_that_is_left_both_end(chat):
+    questions, together = [WHY[0], "How much did the EU allocate?"], [None, None]
+    alone = [chat.ask(question) for question in questions]
+    left = chat.stream(WHY[0])
+    while not next(left).text:
+        pass
+    for step in zip_longest(*map(chat.stream, questions)):
+        together = [now or before for now, before in zip(step, together, strict=True)]
+    for one, whole in zip(together, alone, strict=True):
+        assert (one.stage, one.citations) == ("done", whole.citations) and one.claims[0].text
+    for question, whole in zip(questions, alone, strict=True):
+        assert plain(chat.ask(question)) == plain(whole)
 
 
 def _elsewhere(function, *arguments):

@@ -20,9 +20,11 @@ def test_latin_letters_and_signs_are_written_as_the_source_has_them():
     assert may("منحت", " North", "½", "€", " 5") == [False] * 4
 
 
-def test_a_number_is_one_of_the_source_to_its_last_digit_in_any_digits():
+def test_a_number_is_one_of_the_source_to_its_last_digit_in_digits_of_one_kind():
     assert may("في ", "4", "1", "٤", "5", "9") == [True, True, True, False, False]
-    assert may("في 41", "5", "٥", "0", " يورو", ".", "\n") == [True, True, False, False, False, False]
+    assert may("في 41", "5", "٥", "0", " يورو", ".", "\n") == [True, False, False, False, False, False]
+    assert may("في ٤١", "5", "٥", "５", "٠") == [False, True, False, False]
+    assert may("في ", "４", permitted=Permitted(("ARABIC",), "４")) == [True]
     assert may("في 415", ",", "\n", "0") == [True, True, False]
     assert may("في 415,", "0") == [True]
 

@@ -153,6 +153,14 @@ def test_a_page_gives_its_text_a_paragraph_a_line_without_navigation_and_comment
     assert found.title == "Talks"
 
 
+def test_a_row_of_a_word_table_is_a_line_unless_its_cells_lay_out_a_page():
+    long = "This column of the page holds a whole paragraph. " * 3
+    data = word("Before.", table=[("Year", "Income"), ("2022", "5 million\neuros"), (long, "Aside.")])
+    assert Article.from_bytes(data, "a.docx").text.splitlines() == [
+        "Before.", "| Year | Income |", "| 2022 | 5 million euros |", long.strip(), "Aside.",
+    ]  # fmt: skip
+
+
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "windows-1256", "windows-1251", "iso-8859-1"])
 def test_a_page_is_read_in_the_encoding_that_it_says(encoding):
     text = {"windows-1251": "Москва отказала.", "iso-8859-1": "Moscou a refusé – hélas."}.get(encoding, "رفضت موسكو الطلب.")

@@ -1,4 +1,6 @@
 import dataclasses
+import os
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -6,6 +8,7 @@ import pytest
 from embeddings import weights
 from embeddings.encoder import default_folder, loaded
 from embeddings.errors import WeightsError
+from embeddings.files import stamped
 from embeddings.index import VectorIndex
 from rag import Config
 
@@ -81,3 +84,15 @@ def test_of_a_long_text_the_first_pieces_are_seen_and_its_end_is_marked(bert):
     pieces, mask = bert.preprocess(["word " * 600, "word"]).values()
     assert pieces.shape == (2, 512) and pieces[0, -1] == 2
     assert mask.sum(1).tolist() == [512, 3]
+
+
+def test_weights_of_ones_own_are_others_once_a_file_of_theirs_has_changed(tmp_path):
+    file = tmp_path / "mine" / "model.bin"
+    file.parent.mkdir()
+    file.write_bytes(b"one")
+    stamps = [stamped(file), stamped(file.parent)]
+    os.utime(file, ns=(1, file.stat().st_mtime_ns))  # that it was read is no change
+    assert [stamped(file), stamped(file.parent)] == stamps
+    os.utime(file, ns=(1, 1))
+    assert not {stamped(file), stamped(file.parent)} & set(stamps)
+    assert stamped(Path("some/name")) != stamped(Path("some/other"))

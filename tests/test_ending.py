@@ -57,6 +57,12 @@ def test_a_conversation_ends_where_its_input_does(started):
     assert (process.returncode, told.strip()) == (0, "")
 
 
+def test_a_conversation_goes_on_after_a_question_that_cannot_be_asked(started):
+    process = started("chat")
+    said, told = process.communicate(f"{'x' * 2001}\n\n", timeout=PATIENCE)
+    assert process.returncode == 0 and "2,001 characters" in told and said.count("?") == 2
+
+
 @pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_during_an_answer_ends_the_server_and_leaves_nothing(started, sign, tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as free:

@@ -222,7 +222,7 @@ def test_where_files_may_not_be_so_large_an_error_says_what_to_do_and_nothing_is
 
 def test_where_nothing_can_be_kept_answers_are_made_all_the_same(tmp_path):
     assert apart(faults.within, resource.RLIMIT_FSIZE, 0, faults.answering, tmp_path / "cache") == QUOTES
-    assert not [file for file in (tmp_path / "cache").rglob("*") if file.is_file() and file.name != ".lock"]
+    assert not [file for file in (tmp_path / "cache").rglob("*") if file.is_file() and file.name != ".sanad.lock"]
 
 
 def test_without_permission_to_write_answers_are_made_and_whole_weights_used(outside):

@@ -38,3 +38,30 @@ def test_a_greek_question_mark_is_a_semicolon_elsewhere():
     text = "Ποιος ήταν; Ο δήμαρχος."
     assert len(list(split_sentences(text, 0, len(text), "el"))) == 2
     assert len(list(split_sentences(text, 0, len(text), "en"))) == 1
+
+
+NEWS = {
+    "de": ["Er starb 44 v. Chr. dort.", "Es kamen u. a. König Ludwig und Fa. Meier.", "Er sagte: „Gut.“", "»Nein.«", "Er ging."],
+    "en": ["On Monday, Jan. 31, Gov. Kemp left.", "Sen. Diaz met Rep. Lee on Nov. 3.", "He came in Dec.", "The rest stayed."],
+    "es": ["Fue a Sto. Domingo en oct. 2020.", "Volvió."],
+    "fr": ["Le 3 janv. 2020, Me Dupont vint.", "Mgr. Aupetit aussi."],
+    "it": ["L'on. Meloni parlò nel sec. XIX.", "Poi uscì."],
+    "pl": ["Przyszedł dr hab. Jan Kowalski, m.in. Piotr.", "W 2020 r. Anna wyszła."],
+    "ru": ["Он заплатил 5 млн долл. США за кв. 3.", "«Почему?» — спросил он.", "— Кто там?", "— Я."],
+    "sv": ["Det var länge sen.", "Han gör det.", "Sen kom hon."],
+    "uk": ["Він народився 1799 р. в Києві на вул. Шевченка.", "Потім поїхав."],
+}
+
+
+@pytest.mark.parametrize("language", NEWS)
+def test_what_newspapers_abbreviate_and_quote(language):
+    text = " ".join(NEWS[language])
+    assert [text[a:b] for a, b in split_sentences(text, 0, len(text), language)] == NEWS[language]
+
+
+def test_marks_of_footnotes_and_numbers_of_a_list_belong_to_their_sentences():
+    sentences = ["312 people died.[4]", "The church burned.[5][6]", '"It fell."[7]', "He left."]
+    text = " ".join(sentences)
+    assert [text[a:b] for a, b in split_sentences(text, 0, len(text))] == sentences
+    text = "12. First, the pack settled. Then it moved."
+    assert [text[a:b] for a, b in split_sentences(text, 0, len(text))] == ["12. First, the pack settled.", "Then it moved."]

@@ -79,6 +79,25 @@ def test_warming_tells_how_far_it_is_until_all_is_ready():
     assert shelf.opening(HARBOUR) is None
 
 
+def test_articles_are_opened_one_at_a_time_and_not_too_many_wait(monkeypatch):
+    slow, reached, go = held("reading the article", 3, 12)
+    begun = []
+    shelf = library(open_chat=lambda article, **options: begun.append(article) or slow(article, **options))
+    monkeypatch.setattr("rag.library.COMING", 2)
+    shelf.prepare(HARBOUR)
+    assert reached.wait(30)
+    shelf.prepare(ORCHARD)
+    third = Article.from_text("Nobody was there.")
+    with pytest.raises(ArticleError, match="2 articles are being opened"):
+        shelf.prepare(third)
+    shelf.prepare(ORCHARD)
+    assert begun == [HARBOUR] and shelf.opening(ORCHARD) == ("opening the article", 0, 0) and shelf.opening(third) is None
+    go.set()
+    assert shelf.chat(ORCHARD).article == ORCHARD and begun == [HARBOUR, ORCHARD]
+    shelf.prepare(third)
+    assert shelf.chat(third).article == third
+
+
 def test_an_error_while_opening_is_told_and_the_next_who_asks_tries_again():
     tries = []
 
@@ -207,8 +226,8 @@ def test_errors_are_said_in_the_turn(caplog):
 
 def test_a_follow_up_is_read_with_the_last_turn_about_the_same_article():
     session = Session(library())
-    answered(session, FEES)
-    assert answered(session, "And why?").answer.question == FEES
+    said = answered(session, FEES).answer.text
+    assert answered(session, "And why?").answer.question == f"{FEES} {said} And why?"
     session.show(ORCHARD.hash)
     assert answered(session, "And why?").answer.question == "And why?"
 

@@ -16,6 +16,7 @@ from rag.queue import Queue
 from rag.sessions import PER_MINUTE, SESSIONS, Session, Sessions
 from tests.test_load import PATIENCE, Step, eventually, length
 from tests.test_page import FEES, HARBOUR, Held, answered, call, library, opener
+from tests.test_sessions import held
 
 pytestmark = pytest.mark.filterwarnings("ignore::Warning:gradio.queueing")
 
@@ -152,6 +153,22 @@ def test_a_citation_that_there_is_not_is_not_translated(which):
     page = Page(library())
     list(page.ask(call(), FEES, "fr", 3))
     assert page.translate(call(**which)) == {"error": "This citation is no longer kept. Load the page again."}
+
+
+def test_the_page_opens_while_many_tabs_wait_for_an_article():
+    slow, reached, go = held("reading the article", 3, 12)
+    page = app.launch(library(open_chat=slow), port=0, wait=False)
+    try:
+        config = httpx.get(f"{page.local_url}config", timeout=PATIENCE).json()
+        (loading,) = (one["id"] for one in config["dependencies"] if one["api_name"] == "loading")
+        for tab in range(SESSIONS):
+            event = {"data": [], "fn_index": loading, "session_hash": f"tab{tab}"}
+            httpx.post(f"{page.local_url}gradio_api/queue/join", json=event).raise_for_status()
+        assert reached.wait(PATIENCE)
+        assert "Sanad" in httpx.get(page.local_url, timeout=PATIENCE).text
+    finally:
+        go.set()
+        page.close()
 
 
 @pytest.fixture

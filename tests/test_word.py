@@ -13,9 +13,9 @@ def of_word(body, **options):
     return read(word_of(body, **options), "a.docx", WORD)
 
 
-def test_paragraphs_and_table_cells_stand_in_order():
+def test_paragraphs_and_the_rows_of_a_table_stand_in_order():
     found = read(word("First.", "", "Second  \t one.", table=[("a", "b"), ("c", "d")]), "a.docx", WORD)
-    assert found.text == "First.\nSecond one.\na\nb\nc\nd"
+    assert found.text == "First.\nSecond one.\n| a | b |\n| c | d |"
 
 
 def test_what_was_inserted_is_read_and_what_was_deleted_is_not():
