@@ -132,8 +132,9 @@ def squad_cases(
     # A question of the article five further on is far enough from this one's subject; where that is the article itself, one.
     step = 1 if len(matched) == 5 else 5
     for number, paragraphs in enumerate(matched[:articles]):
-        # Not its title: it would tell what the text is about.
-        article = _joined(paragraphs, f"article {number}")
+        # Not its title, which would tell what the text is about; but translations of an article have the same.
+        title = f"article of question {next(question.id for p in paragraphs for question in p.asked)}"
+        article = _joined(paragraphs, title)
         own = [(p, question) for p in range(len(paragraphs)) for question in paragraphs[p].asked]
         for p, question in rng.sample(own, min(per_article, len(own))):
             worded = wording[question.id]
@@ -147,7 +148,7 @@ def squad_cases(
             yield Case(question.id, "far", language, wording[question.id].question, "", (), article)
         p, question = rng.choice(own)
         if len(paragraphs) > 1:
-            reduced = _joined([*paragraphs[:p], *paragraphs[p + 1 :]], f"article {number}")
+            reduced = _joined([*paragraphs[:p], *paragraphs[p + 1 :]], title)
             yield Case(question.id, "near", language, wording[question.id].question, "", (), reduced)
 
 

@@ -194,6 +194,14 @@ def test_picks_are_those_of_the_published_benchmark(tmp_path):
         assert (f"nest{case.id[1:]} " in case.article.text) == (case.kind == "answerable")
 
 
+def test_an_article_is_the_same_one_in_every_translation_and_another_one_in_every_file(tmp_path):
+    one = read_squad(written(tmp_path / "one", squad(3)))
+    translated = read_squad(written(tmp_path / "translated", squad(3, wording="Tell me which")))
+    other = read_squad(written(tmp_path / "other", json.dumps(squad(3)).replace('"id": "q', '"id": "r')))
+    names = [{c.article.title for c in squad_cases(docs, docs, articles=3)} for docs in (one, translated, other)]
+    assert names[0] == names[1] and len(names[0]) == 3 and not names[0] & names[2]
+
+
 def test_without_sentences_in_the_file_the_gold_spans_are_those_of_the_article(tmp_path):
     given, cut = (read_squad(written(tmp_path / "docs", squad(2, breaks=breaks))) for breaks in (True, False))
     assert [c.gold for c in squad_cases(given, given)] == [c.gold for c in squad_cases(cut, cut)]
