@@ -21,8 +21,8 @@ from rag.queue import Place, Queue
 KEPT = 8
 """Chats kept open; one holds the sentences' vectors and the article as the model has read it, some 50 MB."""
 
-COMING = 32
-"""Articles that may wait to be opened. They are opened one at a time: each takes all processors, and the model for seconds."""
+OPENED, COMING = 2, 32
+"""Articles that are opened at a time, as each takes all processors and the model for seconds, and may be coming in all."""
 
 Step = tuple[str, int, int]
 """What is being done, how much of it is done, and how much there is in all; 0 in all where that is not known."""
@@ -49,7 +49,7 @@ class Library:
         self._open_chat = open_chat
         self._lock = threading.Lock()
         self._openings: OrderedDict[object, _Opening] = OrderedDict()
-        self._alone = threading.Lock()
+        self._places = threading.Semaphore(OPENED)
 
     def chat(self, article: Article, progress: Progress | None = None) -> Chat:
         """The chat over an article, opened when it is first asked for. Raises SanadError when it can't be."""
@@ -78,11 +78,11 @@ class Library:
             yield chat
 
     def prepare(self, article: Article) -> None:
-        """Have the chat over an article opened in the background, one at a time. Raises ArticleError when too many wait."""
+        """Have the chat over an article opened in the background, in its turn. Raises ArticleError when too many wait."""
         opening, new = self._claim(article, COMING)
         if new:
             try:
-                threading.Thread(target=self._open_alone, args=[opening], daemon=True).start()
+                threading.Thread(target=self._open_in_turn, args=[opening], daemon=True).start()
             except RuntimeError as exc:  # no room for another thread
                 opening.set_exception(exc)
 
@@ -122,8 +122,8 @@ class Library:
                 del self._openings[other]
             return opening, new
 
-    def _open_alone(self, opening: _Opening) -> None:
-        with self._alone:
+    def _open_in_turn(self, opening: _Opening) -> None:
+        with self._places:
             self._open(opening)
 
     def _open(self, opening: _Opening, progress: Progress | None = None) -> None:

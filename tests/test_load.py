@@ -307,7 +307,7 @@ def test_without_room_for_a_thread_a_question_fails_and_its_place_is_free(monkey
     shelf, start, left = library(open_chat=opener(model)), threading.Thread.start, [None] * begins
 
     def starts(thread):
-        if thread._target and thread._target.__name__ in ("_open", "_answer", "_watch"):
+        if thread._target and thread._target.__name__ in ("_open_in_turn", "_answer", "_watch"):
             if not left:
                 raise RuntimeError("can't start new thread")
             left.pop()

@@ -79,11 +79,12 @@ def test_warming_tells_how_far_it_is_until_all_is_ready():
     assert shelf.opening(HARBOUR) is None
 
 
-def test_articles_are_opened_one_at_a_time_and_not_too_many_wait(monkeypatch):
+def test_few_articles_are_opened_at_a_time_and_not_too_many_wait(monkeypatch):
     slow, reached, go = held("reading the article", 3, 12)
     begun = []
-    shelf = library(open_chat=lambda article, **options: begun.append(article) or slow(article, **options))
+    monkeypatch.setattr("rag.library.OPENED", 1)
     monkeypatch.setattr("rag.library.COMING", 2)
+    shelf = library(open_chat=lambda article, **options: begun.append(article) or slow(article, **options))
     shelf.prepare(HARBOUR)
     assert reached.wait(30)
     shelf.prepare(ORCHARD)
