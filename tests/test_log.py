@@ -2,6 +2,7 @@ import json
 import logging
 import re
 from functools import partial
+from importlib import metadata
 
 import pytest
 from typer.testing import CliRunner
@@ -146,3 +147,18 @@ def test_an_error_of_ours_is_one_line(run, monkeypatch):
     monkeypatch.setattr(cli.Chat, "open", missing)
     said = run("ask", FEES)
     assert said.exit_code == 1 and said.stderr.split("\n")[-2] == "sanad: There is none."
+
+
+def test_an_article_without_a_name_is_not_the_bundled_one():
+    said = CliRunner().invoke(cli.app, ["ask", FEES, "--article", ""])
+    assert said.exit_code == 1 and "Can't read ''" in said.stderr
+
+
+def test_the_version_is_that_of_the_distribution():
+    said = CliRunner().invoke(cli.app, ["--version"])
+    assert (said.exit_code, said.stdout) == (0, f"sanad {metadata.version('sanad-rag')}\n")
+
+
+@pytest.mark.parametrize("port", ["-1", "65536"])
+def test_what_is_no_port_is_a_wrong_command(port):
+    assert CliRunner().invoke(cli.app, ["serve", "--port", port]).exit_code == 2
