@@ -91,7 +91,7 @@ def chat(
             try:
                 answer = talk.ask(question, history=history)
             except QuestionError as exc:
-                err.print(f"[red]sanad:[/] {escape(str(exc))}")
+                _say(str(exc))
                 continue
             history.append(Turn(answer.question, answer.text))
             _show(answer, question)
@@ -351,19 +351,23 @@ def _mended(**told: bool) -> Iterator[None]:
     try:
         yield
     except SanadError as exc:
-        err.print(f"[red]sanad:[/] {escape(str(exc))}")
+        _say(str(exc))
         raise typer.Exit(1) from exc
     except KeyboardInterrupt as exc:
         raise typer.Exit(128 + signal.SIGINT) from exc
     except (typer.Exit, typer.Abort, BrokenPipeError):
         raise
     except MemoryError as exc:
-        err.print("[red]sanad:[/] There is not enough memory for this. Close other programs and try again.")
+        _say("There is not enough memory for this. Close other programs and try again.")
         raise typer.Exit(1) from exc
     except Exception as exc:
         log.debug("what failed:", exc_info=exc)
-        err.print(f"[red]sanad:[/] {escape(f'{type(exc).__name__}: {exc}')}. This was not foreseen; --verbose says where it was.")
+        _say(f"{type(exc).__name__}: {exc}. This was not foreseen; --verbose says where it was.")
         raise typer.Exit(1) from exc
+
+
+def _say(error: str) -> None:
+    err.print(f"[red]sanad:[/] {escape(error)}")
 
 
 def _terminate(number: int, frame: object) -> None:

@@ -45,13 +45,14 @@ LETTERS = {
 LINE = re.compile(r"[^\r\n\v\f\x1c-\x1e\x85\u2028\u2029]+")
 HARD_WRAP = 100
 HEADING = re.compile(r"#{1,6}\s")
-ITEM = re.compile(rf"\s*(?:{HEADING.pattern}|\||(?:[-*+•▪◦●‣·–—]|\(?\d{{1,3}}[.)])\s)")
+BULLET = re.compile(r"(?:[•▪◦●‣·*–—-]|\(?\d{1,3}[.)])\s")
+ITEM = re.compile(rf"\s*(?:{HEADING.pattern}|\||\+\s|{BULLET.pattern})")
 """How a line begins that goes on from none: a heading, a row of a table, an item of a list, a turn of a dialogue."""
 ALIKE = 8
 """Of so many lines that begin alike it is looked whether they stand again in a longer one; a list of a thousand is no quote."""
 
 BOILERPLATE = re.compile(
-    r"\b(?:uses?|accept(?: all)?|allow|our|about) cookies\b|\bcookies? (?:policy|polic|settings|preferences|consent|notice)"
+    r"\b(?:uses?|accept(?: all)?|allow|our|about) cookies\b|\bcookies? (?:polic|settings|preferences|consent|notice)"
     r"|ملف(?:ات)? تعريف الارتباط|файлы cookie|\bles cookies\b"
     r"|all rights reserved|جميع الحقوق محفوظة|все права защищены|tous droits réservés|alle rechte vorbehalten"
     r"|©|\bcopyright\W{1,5}\d{4}"

@@ -68,11 +68,11 @@ def choose_evidence(
     candidates: int,
     most: int,
 ) -> Evidence:
-    """The sentences to cite: at most `most` of the best `candidates` hits, and the clauses that those continue."""
+    """The sentences to cite: at most `most` of the best `candidates` hits, and what those are not understood without."""
     near = hits[:candidates]
-    before = {hit.sentence: i for hit in near if (i := needed(reader.article, hit.sentence)) is not None}
-    reading, places = reader.reading(sorted({*(hit.sentence for hit in near), *before.values()}))
-    views = [[places[i] for i in {before.get(hit.sentence, hit.sentence), hit.sentence}] for hit in near]
+    needs = {hit.sentence: i for hit in near if (i := needed(reader.article, hit.sentence)) is not None}
+    reading, places = reader.reading(sorted({*(hit.sentence for hit in near), *needs.values()}))
+    views = [[places[i] for i in {needs.get(hit.sentence, hit.sentence), hit.sentence}] for hit in near]
     looks = look(model, reading, views, question, near)
     features = described(looks, hits, same_language)
     confidence = calibration.answers(features)
@@ -82,8 +82,8 @@ def choose_evidence(
             support[looks[i].sentence] = calibration.support(calibration.supported(looks, i, confidence))
     chosen = dict(support)
     for i in support:
-        if i in before:
-            chosen.setdefault(before[i], support[i])
+        if i in needs:
+            chosen.setdefault(needs[i], support[i])
     return Evidence(
         chosen=chosen,
         confidence=confidence,
@@ -153,10 +153,11 @@ def needed(article: Article, i: int) -> int | None:
     >>> [needed(article, i) for i in range(3)]
     [None, 0, 0]
     """
-    sentences, here = article.sentences, article.sentences[i]
-    first = i
-    while here.text.startswith("|") and first and sentences[first - 1].text.startswith("|"):
+    sentences, first = article.sentences, i
+    while first and all(one.text.startswith("|") for one in sentences[first - 1 : first + 1]):
         first -= 1
-    if first == i and i and sentences[i - 1].paragraph == here.paragraph and sentences[i - 1].text.endswith((";", "؛")):
-        first -= 1
-    return first if first < i else None
+    if first < i:
+        return first
+    before, here = sentences[i - 1], sentences[i]
+    continues = i > 0 and before.paragraph == here.paragraph and before.text.endswith((";", "؛"))
+    return i - 1 if continues else None

@@ -11,6 +11,8 @@ from operator import itemgetter
 from statistics import median_low
 from typing import Any, NamedTuple
 
+from rag.article import BULLET
+
 CONTROL = re.compile(r"[\0-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\ud800-\udfff\ufeff\ufffe\uffff]")
 FORM = re.compile("[\ufb00-\ufb06\ufb1d-\ufdf9\ufe70-\ufefc]")
 """Letters as they are joined in print: a PDF has them where other texts have the letters themselves."""
@@ -25,7 +27,6 @@ MIRROR = str.maketrans("()[]{}<>«»‹›", ")(][}{><»«›‹")
 
 DRAW = {b"Tj", b"TJ", b"'", b'"'}
 END = re.compile("[.!?:؟۔…。！？][\"”»)]*$")
-BULLET = re.compile(r"(?:[•▪◦●‣·*–—-]|\(?\d{1,3}[.)])\s")
 HYPHEN = re.compile("(?<=\\w)(?:-| ?[\u2010\u00ad])$")
 
 

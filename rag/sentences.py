@@ -4,6 +4,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from functools import cache
 from importlib import resources
 
 SHORT_CLAUSE = 40
@@ -13,11 +14,11 @@ LONG_SENTENCE = 800
 
 CLOSING = "\"'”’»)]}›」』）］】"
 CLOSE = rf"(?:[{re.escape(CLOSING)}]|[ \u00a0\u202f]»(?!\S))*+"
-NOTES = r"(?:\[\d{1,3}\])*+"
-"""Marks of footnotes, as encyclopedias have them; before it, a quotation may end as it does in German: „…“ or »…«."""
+ENDS = rf"{CLOSE}[“«]?+(?:\[\d{{1,3}}\])*+"
+"""What a sentence may end with after its mark: also a quotation as German ends it, „…“ or »…«, and marks of footnotes."""
 MARKS = ".!?؟۔…।؛;"
 BOUNDARY = re.compile(
-    rf"(?<![{MARKS}])(?P<mark>[{MARKS}]++){CLOSE}[“«]?+{NOTES}(?=\s)|(?P<cjk>[。！？]++{CLOSE})|(?P<space>(?<=[ก-๛]) ++(?=[ก-๛]))"
+    rf"(?<![{MARKS}])(?P<mark>[{MARKS}]++){ENDS}(?=\s)|(?P<cjk>[。！？]++{CLOSE})|(?P<space>(?<=[ก-๛]) ++(?=[ก-๛]))"
 )
 """Each run of marks is looked at once and whole: a million dots are read in the time of a million letters."""
 WORD_BEFORE = re.compile(rf"[^\s(\[«„{re.escape(CLOSING)}]+$")
@@ -36,8 +37,6 @@ LIST_NUMBER = re.compile(r"\d{1,3}")
 HIRAGANA = re.compile("[ぁ-ゖ]")
 
 _DATA = json.loads(resources.files("rag").joinpath("data/sentences.json").read_text("utf-8"))
-ABBREVIATIONS = {language: frozenset(words.split()) for language, words in _DATA["abbreviations"].items()}
-BEFORE_A_NUMBER = {language: frozenset(words.split()) for language, words in _DATA["before a number"].items()}
 GOES_ON = tuple(_DATA["goes on in Thai"].split())
 
 
@@ -86,9 +85,7 @@ def _abbreviated(word: str, text: str, after: int, language: str) -> bool:
     [True, True, False, True]
     """
     lower = word.lower()
-    if any(lower in ABBREVIATIONS.get(own, ()) for own in (language, "common")):
-        return True
-    if any(lower in BEFORE_A_NUMBER.get(own, ()) for own in (language, "common")) and NUMBER.match(text, after):
+    if lower in _words("abbreviations", language) or lower in _words("before a number", language) and NUMBER.match(text, after):
         return True
     if language in ORDINALS and ORDINAL.fullmatch(word):
         return True
@@ -96,6 +93,13 @@ def _abbreviated(word: str, text: str, after: int, language: str) -> bool:
     if any(len(letter) != 1 or not letter.isalpha() for letter in letters):
         return False
     return len(letters) > 1 or word.isupper() or bool(LETTER.match(text, after) or NUMBER.match(text, after))
+
+
+@cache
+def _words(kind: str, language: str) -> frozenset[str]:
+    """Those of a language and those that many share."""
+    known = _DATA[kind]
+    return frozenset(f"{known['common']} {known.get(language, '')}".split())
 
 
 def _between_clauses(begin: int, end: int, match: re.Match[str]) -> bool:
