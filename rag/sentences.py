@@ -92,7 +92,7 @@ def _abbreviated(word: str, text: str, after: int, language: str) -> bool:
     letters = word.split(".")
     if any(len(letter) != 1 or not letter.isalpha() for letter in letters):
         return False
-    return len(letters) > 1 or word.isupper() or bool(LETTER.match(text, after) or NUMBER.match(text, after))
+    return len(letters) > 1 or not word.islower() or bool(LETTER.match(text, after) or NUMBER.match(text, after))
 
 
 @cache

@@ -59,6 +59,19 @@ def test_what_newspapers_abbreviate_and_quote(language):
     assert [text[a:b] for a, b in split_sentences(text, 0, len(text), language)] == NEWS[language]
 
 
+INITIALS = {
+    "ar": ["قال ج. ر. ر. تولكين ومالكولم ك. هيوز نعم.", "ووصل جورج دبليو. بوش وجون إف. كينيدي.", "ثم غادروا."],
+    "he": ["הסופר ש. י. עגנון נולד בגליציה.", "הוא זכה בפרס."],
+    "hi": ["डॉ. ए. पी. जे. अब्दुल कलाम राष्ट्रपति थे।", "के. आर. नारायणन भी।"],
+}
+
+
+@pytest.mark.parametrize("language", INITIALS)
+def test_initials_in_scripts_without_capitals(language):
+    text = " ".join(INITIALS[language])
+    assert [text[a:b] for a, b in split_sentences(text, 0, len(text), language)] == INITIALS[language]
+
+
 def test_marks_of_footnotes_and_numbers_of_a_list_belong_to_their_sentences():
     sentences = ["312 people died.[4]", "The church burned.[5][6]", '"It fell."[7]', "He left."]
     text = " ".join(sentences)
