@@ -4,32 +4,44 @@ from __future__ import annotations
 import json
 import re
 import unicodedata
+from collections.abc import Mapping
 from functools import cache
 from importlib import resources
 
 SIGNS = {"$": "USD", "USD": "USD", "€": "EUR", "EUR": "EUR"}
-SEPARATOR = re.compile("[.,٫٬]")
-NUMBER = re.compile(rf"\d+(?:{SEPARATOR.pattern}\d+)*")
+SEPARATOR = re.compile("[.,:٫٬]")
+NUMBER = re.compile(rf"\d{{1,3}}(?:[ \u00a0\u2009\u202f'’]\d{{3}})+(?!\d)(?:[.,]\d+)?|\d+(?:{SEPARATOR.pattern}\d+)*")
+"""Also with its thousands apart, by spaces or as the Swiss write them."""
+RANGE = re.compile(r"\s*(?:[-–—~～]|\w{1,4})\s*")
+"""What stands between two numbers that one word counts: 5 to 6 million."""
 UNSPACED = ("ja", "ko", "th", "zh")
 """Languages in which a word may begin or end beside another letter."""
 
+Value = tuple[str, int]
+"""The digits without zeros around them, and which power of ten the last of them counts: 12.5 is ("125", -1)."""
+
 
 def numbers_stand(claim: str, language: str, source: str, source_language: str) -> bool:
-    """Whether every number of the claim stands in the source: in whatever digits, or by a word as great as the source's, and
-    in the source's currency.
+    """Whether every number of the claim stands in the source: in whatever digits, counted in whatever powers of ten, or by a
+    word as great as the source's, and in the source's currency.
 
     >>> numbers_stand("in 1889", "en", "عام ١٨٨٩", "ar"), numbers_stand("7", "en", "17", "en")
     (True, False)
     >>> [numbers_stand(claim, "de", "12,5 von 3.000", "de") for claim in ("12.5", "125", "3000", "3")]
     [True, False, True, False]
+    >>> [numbers_stand(claim, "en", "286亿元，30万人", "zh") for claim in ("28.6 billion", "286 billion", "300,000", "30")]
+    [True, False, True, False]
     >>> [numbers_stand(claim, "de", "خصص مليار يورو", "ar") for claim in ("eine Milliarde", "eine Million", "Dollar")]
     [True, False, False]
     """
-    written = set[str]().union(*map(_readings, NUMBER.findall(source)))
-    named = amounts(source, source_language) | _signs(source)
-    named |= {str((len(number) - 1) // 3 * 3) for number in written if number.isdecimal()}
-    said = amounts(claim, language) | _signs(claim)
-    return said <= named and all(_readings(number) & written for number in NUMBER.findall(claim))
+    numbers, words, _ = _counted(claim, language)
+    written, alone, beside = _counted(source, source_language)
+    values = set[Value]().union(*written)
+    reached = {len(digits) + power - 1 for digits, power in values}
+    values |= {(digits, power + word) for digits, power in values for word in alone}  # a table may say it in its first row
+    great = alone | beside | reached | {power // 3 * 3 for power in reached}
+    same_currency = _currencies(claim, language) <= _currencies(source, source_language)
+    return same_currency and words <= great and all(found & values for found in numbers)
 
 
 def amounts(text: str, language: str) -> set[str]:
@@ -38,8 +50,7 @@ def amounts(text: str, language: str) -> set[str]:
     >>> sorted(amounts("five thousand of 2 billion euros", "en")), amounts("dos mil millones", "es"), amounts("一亿", "zh")
     (['3', '9', 'EUR'], {'9'}, {'8'})
     """
-    folded = re.sub("[\u0640\u064b-\u0652]", "", unicodedata.normalize("NFC", text).lower())
-    return {str(match.lastgroup)[1:] for match in _pattern(language).finditer(folded)}
+    return {str(match.lastgroup)[1:] for match in _words(language).finditer(_folded(text))}
 
 
 def digits(number: str) -> str:
@@ -51,30 +62,95 @@ def digits(number: str) -> str:
     return "".join(str(unicodedata.decimal(c)) for c in number if c.isdecimal())
 
 
+def _counted(text: str, language: str) -> tuple[list[set[Value]], set[int], set[int]]:
+    """(what each number can mean, powers of ten of the words beside none, of those beside one).
+
+    >>> _counted("6 million of 12,5 and a billion", "en")
+    ([{('6', 6)}, {('125', -1)}], {9}, {6})
+    """
+    text = _folded(text)
+    found, beside, taken, following = list[set[Value]](), set[int](), set[int](), (len(text), 0)
+    for number in reversed(list(NUMBER.finditer(text))):
+        readings = {_value(reading) for reading in _readings(number.group())}
+        word = _counting(language).match(text, number.end())
+        power = int(str(word.lastgroup)[1:]) if word and word.lastgroup else 0
+        ranged = following[1] if not power and RANGE.fullmatch(text, number.end(), following[0]) else 0
+        times = {(said, place + (power or ranged)) if said else ("", 0) for said, place in readings}
+        unit = word is not None and len(word[word.lastgroup or 0]) == 1 and word.group().isascii()  # 14 m may be metres
+        found.insert(0, times | readings if ranged or unit else times)
+        following = (number.start(), power or ranged)
+        if word and power:
+            beside.add(power)
+            taken.update(range(*word.span()))
+    others = (match for match in _words(language).finditer(text) if match.start() not in taken)
+    return found, {int(name) for match in others if (name := str(match.lastgroup)[1:]).isdigit()}, beside
+
+
+def _value(reading: str) -> Value:
+    """
+    >>> _value("1250"), _value("0.50"), _value("0")
+    (('125', 1), ('5', -1), ('', 0))
+    """
+    whole, _, decimals = reading.partition(".")
+    said = (whole + decimals).lstrip("0")
+    short = said.rstrip("0")
+    return (short, len(said) - len(short) - len(decimals)) if short else ("", 0)
+
+
 def _readings(number: str) -> set[str]:
     """What a number can mean, as "1234.5": a separator before three digits may be either, and a date is its parts.
 
-    >>> [sorted(_readings(number)) for number in ("12,5", "3.000", "1.234,50", "٣٫٠", "3.10.2021")]
-    [['12.5'], ['3.', '3000'], ['1234.5'], ['3'], ['10', '2021', '3']]
+    >>> [sorted(_readings(number)) for number in ("12,5", "1.500", "3.000", "1.234,50", "٣٫٠", "3.10.2021", "1,23,456", "10:30")]
+    [['12.5'], ['1.500', '1500'], ['3000'], ['1234.50'], ['3.0'], ['10', '2021', '3'], ['123456'], ['10', '10.30', '30']]
+    >>> sorted(_readings("1 234 567")), sorted(_readings("5 300"))
+    (['1234567'], ['300', '5', '5300'])
     """
+    if " " in number and len(number.split()) == 2:  # perhaps two: "on May 5 300 came"
+        return {digits(number), *number.split()}
     whole, *parts = map(digits, SEPARATOR.split(number))
-    found = {whole + "".join(parts)} if all(len(part) == 3 for part in parts) else set[str]()
-    if parts and all(len(part) == 3 for part in parts[:-1]):
-        decimals = parts[-1].rstrip("0")
-        found.add("".join([whole, *parts[:-1]]) + (f".{decimals}" if decimals or len(parts[-1]) == 3 else ""))
-    return {one.lstrip("0") or "0" for one in found or {whole, *parts}}
+    found = set(parts + [whole]) if ":" in number else set[str]()
+    lengths = {*map(len, parts[:-1])}
+    grouped = not whole.startswith("0") and (not parts or len(parts[-1]) == 3 and (lengths <= {3} or lengths == {2}))
+    if grouped:
+        found.add(whole + "".join(parts))
+    if parts and lengths <= {3} and not (grouped and parts[-1] == "000"):
+        found.add("".join([whole, *parts[:-1], ".", parts[-1]]))
+    return found or {whole, *parts}
 
 
-def _signs(text: str) -> set[str]:
-    return {code for sign, code in SIGNS.items() if sign in text}
+def _currencies(text: str, language: str) -> set[str]:
+    return {code for sign, code in SIGNS.items() if sign in text} | {name for name in amounts(text, language) if name.isalpha()}
+
+
+def _folded(text: str) -> str:
+    return re.sub("[\u0640\u064b-\u0652]", "", unicodedata.normalize("NFC", text).lower())
 
 
 @cache
-def _pattern(language: str) -> re.Pattern[str]:
+def _words(language: str) -> re.Pattern[str]:
     """A group for each amount, n9 for a billion; the greatest power first, for its word may hold that of a lesser one."""
-    known = json.loads(resources.files("rag").joinpath("data/amounts.json").read_text("utf-8")).get(language, {})
-    prefix = known.pop("prefix", "")
-    groups = unicodedata.normalize("NFC", "|".join(f"(?P<n{name}>{words})" for name, words in reversed(known.items())))
+    prefix, known, _ = _amounts(language)
+    groups = _groups(known)
     if language in UNSPACED or not known:
         return re.compile(groups or r"(?!)")
     return re.compile(rf"(?<!\w){prefix}(?:{groups})(?!\w)")
+
+
+@cache
+def _counting(language: str) -> re.Pattern[str]:
+    """The same for what counts the number before it, with what is a word for it only there: "5 bn", "3万"."""
+    prefix, known, short = _amounts(language)
+    powers = {name: words for name, words in known.items() if name.isdigit()}
+    both = {name: "|".join(filter(None, (powers.get(name), short.get(name)))) for name in {**powers, **short}}
+    groups = _groups(dict(sorted(both.items(), key=lambda item: int(item[0]))))
+    return re.compile(rf"\s?{prefix}(?:{groups})" + ("" if language in UNSPACED else r"(?!\w)") if groups else r"(?!)")
+
+
+def _amounts(language: str) -> tuple[str, Mapping[str, str], Mapping[str, str]]:
+    """(what the words may begin with, the words of each amount, those that follow a number only)."""
+    known = dict(json.loads(resources.files("rag").joinpath("data/amounts.json").read_text("utf-8")).get(language, {}))
+    return known.pop("prefix", ""), known, known.pop("after a number", {})
+
+
+def _groups(known: Mapping[str, str]) -> str:
+    return unicodedata.normalize("NFC", "|".join(f"(?P<n{name}>{words})" for name, words in reversed(list(known.items()))))

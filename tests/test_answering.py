@@ -233,6 +233,52 @@ def test_numbers_are_compared_whole_and_in_any_digits():
     assert not numbers_stand("15", "en", "5 and 1", "en")
 
 
+STAND = [
+    ("de", "20,9 Millionen Euro", "de", "20,9 Mio. Euro"),
+    ("en", "$3 billion", "en", "$3bn"),
+    ("en", "5 thousand", "ru", "5 тыс."),
+    ("en", "£14 million", "en", "£14m"),
+    ("en", "14 metres", "en", "14 m"),
+    ("el", "5,6 εκατομμύρια", "el", "5,6 εκατ."),
+    ("en", "28.6 billion yuan", "zh", "286亿元"),
+    ("en", "12,000", "zh", "1.2万"),
+    ("zh", "三百万", "zh", "300万"),
+    ("en", "30 million", "hi", "3 करोड़"),
+    ("en", "300,000", "ko", "30만"),
+    ("en", "50 thousand", "it", "50mila"),
+    ("en", "5 million", "en", "5 to 40 million"),
+    ("en", "5,000,000", "ar", "5مليون"),
+    ("en", "5 million", "en", "| (millions) | 5 |"),
+    ("en", "1,234,567", "fr", "1\u202f234\u202f567"),
+    ("en", "1234567", "de", "1'234'567"),
+    ("en", "123456", "hi", "1,23,456"),
+    ("en", "10:30", "de", "10.30 Uhr"),
+    ("en", "300 came", "en", "On May 5 300 came"),
+    ("en", "article 3", "ko", "제3조"),
+    ("ja", "アイドル", "en", "a singer"),
+    ("ko", "추억", "en", "memory"),
+    ("zh", "亿万富翁", "en", "a rich man"),
+    ("vi", "tỷ phú", "en", "rich"),
+]
+FALL = [
+    ("en", "30 dollars", "en", "30 million dollars"),
+    ("en", "5 million", "en", "5 billion trees and 3 million people"),
+    ("zh", "30人", "zh", "30万人"),
+    ("de", "3 Mrd.", "de", "3 Mio."),
+    ("ja", "3兆", "ja", "3億"),
+    ("en", "$5bn", "en", "$5m"),
+    ("fr", "234", "fr", "1\u202f234\u202f567"),
+    ("hi", "23", "hi", "1,23,456"),
+    ("en", "125", "en", "0.125"),
+]
+
+
+@pytest.mark.parametrize(("one", "stands"), [(one, True) for one in STAND] + [(one, False) for one in FALL])
+def test_a_number_is_as_great_as_the_word_that_counts_it_makes_it(one, stands):
+    language, claim, source_language, source = one
+    assert numbers_stand(claim, language, source, source_language) is stands
+
+
 def test_the_sign_of_a_currency_is_compared_as_its_name_is():
     assert numbers_stand("€5 billion", "en", "خصص 5 مليار يورو", "ar") and numbers_stand("5 dollars", "en", "$5", "en")
     assert not numbers_stand("$5 billion", "en", "خصص 5 مليار يورو", "ar")
