@@ -4,7 +4,6 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from itertools import takewhile
 
 import numpy as np
 
@@ -14,6 +13,9 @@ CONTRAST, PLAUSIBLE = 1.0, float(np.log(10))
 """How much an answer leans on its evidence, and how many nats below the likeliest token another may be written."""
 REPEATED = 6
 """A run of as many tokens is written once."""
+SEPARATOR = re.compile("[.,٫٬]")
+DECIMAL = re.compile(rf"\d+(?:{SEPARATOR.pattern}\d+)*")
+BEGUN = re.compile(rf"(?:\d+{SEPARATOR.pattern})*\d*$")
 QUESTION_MARKS = frozenset("?؟？;\u037e")
 """Those of Latin and Cyrillic, Arabic, Chinese and Japanese, and Greek, which has two."""
 
@@ -30,6 +32,8 @@ class Permitted:
     [True, True, False, False, True, True, True]
     >>> [permitted("It was 19", piece.encode()) for piece in ("72", "7", "٧", "84", "", "\\n")]
     [True, True, False, False, False, False]
+    >>> [Permitted(("LATIN",), "12.480 and 2")(said, b"4") for said in ("12.", "12. ", "2.")]
+    [True, True, False]
     >>> [Permitted(("LATIN",), "", question="Who came?")(said, b"\\n") for said in ("Who came", "Who came? Foxes")]
     [False, True]
     """
@@ -37,21 +41,23 @@ class Permitted:
     def __init__(self, script: tuple[str, ...], quoted: str, copied: Collection[bytes] = (), question: str = "") -> None:
         self._script, self._signs, self._copied = script, frozenset(filter(_sign, quoted)), copied
         self._question = letters(question)
-        self._numbers = {digits(number) for number in re.findall(r"\d+", quoted)}
+        runs = (tuple(map(digits, SEPARATOR.split(number))) for number in DECIMAL.findall(quoted))
+        self._numbers = {number[i:] for number in runs for i in range(len(number))}  # of a date also what follows the day
         self._zeros = {"0", *map(_zero, filter(str.isdecimal, quoted))}
         self._letters: dict[bytes, bool] = {}
 
     def __call__(self, text: str, piece: bytes) -> bool:
-        begun = digits("".join(takewhile(str.isdecimal, reversed(text)))[::-1])
+        *before, begun = map(digits, SEPARATOR.split(BEGUN.search(text).group()))  # type: ignore[union-attr]
         said = piece.decode("utf-8", "replace")
         if said.strip().isdecimal():
             alike = {_zero(c) for c in said.strip() + (text[-1] if begun else "")}
-            known = any(number.startswith(begun + digits(said.strip())) for number in self._numbers)
-            return known and len(alike) == 1 and alike <= self._zeros
-        if begun and begun not in self._numbers:
+            before, begun = ([], "") if said.startswith(" ") else (before, begun)
+            return self._goes_on(before, begun + digits(said)) and len(alike) == 1 and alike <= self._zeros
+        if begun and not any(number[0] == begun for number in self._numbers):
             return False
-        if said == " ":  # comes before a number only: other words bring theirs
-            return bool(self._numbers and text and not text.endswith(" "))
+        if said == " ":  # comes before a number only, and not within one: other words bring theirs
+            within = before and not begun and self._goes_on(before, "") and tuple(before) not in self._numbers
+            return bool(self._numbers and text and not text.endswith(" ") and not within)
         if not said.strip():
             return bool(text) and "\n" in said and not (self._question and letters(text) == self._question)
         if said.strip() in self._signs or piece in self._copied:
@@ -59,6 +65,11 @@ class Permitted:
         if piece not in self._letters:
             self._letters[piece] = self._written(said)
         return self._letters[piece]
+
+    def _goes_on(self, before: list[str], begun: str) -> bool:
+        """Whether a number has these runs of digits before one that begins so."""
+        at = len(before)
+        return any(len(n) > at and list(n[:at]) == before and n[at].startswith(begun) for n in self._numbers)
 
     def _written(self, said: str) -> bool:
         if any(map(_sign, said)) or "\ufffd" in said and "LATIN" in self._script:

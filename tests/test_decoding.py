@@ -29,6 +29,15 @@ def test_a_number_is_one_of_the_source_to_its_last_digit_in_digits_of_one_kind()
     assert may("في 415,", "0") == [True]
 
 
+def test_a_number_with_separators_is_written_without_a_space_and_no_two_are_joined():
+    source = Permitted(("LATIN",), "12.480 of 12 on 3.10.2021, 2 and 7,5")
+    assert may("It has 12.", "4", " ", "5", permitted=source) == [True, True, False]  # "It has 12. 480 …" may begin anew
+    assert may("It has 7.", "5", "2", " ", permitted=source) == [True, False, False]
+    assert may("It has 2.", "2", "1", " ", permitted=source) == [False, False, True]
+    assert may("On 3.", "1", "2", permitted=source) == [True, False] and may("10.", "2", permitted=source) == [True]
+    assert may("It has 7,5", ",", "5", permitted=source) == [True, False]
+
+
 def test_a_space_of_its_own_comes_before_a_number_and_a_reply_does_not_begin_with_a_break():
     assert may("في", " ", "  ", "\n") == [True, False, True]
     assert may("في ", " ") == [False]
