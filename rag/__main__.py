@@ -22,7 +22,8 @@ from rich.progress import TaskID
 
 from rag import Answer, Article, Chat, Config, EvaluationError, QuestionError, SanadError, Turn
 from rag.calibration import Calibration
-from rag.log import log, tell
+from rag.chat import known
+from rag.log import log, one_line, tell
 
 if TYPE_CHECKING:
     from rag.cases import Case
@@ -63,12 +64,14 @@ def ask(
     encoder: Encoder = None,
     calibration: Fitted = None,
     threads: Threads = None,
+    language: Annotated[str | None, typer.Option(metavar="CODE", help="Of the answer; the question's without.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the whole Answer as JSON.")] = False,
     verbose: Verbose = False,
 ) -> None:
     """Answer one question."""
     with _mended(verbose=verbose):
-        answer = _open(article, _config(model, encoder, threads, calibration)).ask(question)
+        code = None if language is None else known(language)  # a wrong one is told before anything is loaded
+        answer = _open(article, _config(model, encoder, threads, calibration)).ask(question, language=code)
         if as_json:
             typer.echo(json.dumps(answer.to_dict(), ensure_ascii=False, indent=1))
         else:
@@ -220,7 +223,7 @@ def _evaluate(cases: Sequence[Case], settings: dict[str, Any], folder: Path | No
         out.print(table, soft_wrap=False)
     if folder:
         save(folder, report, rows)
-        err.print(escape(f"Written to {folder}: figures.json, questions.jsonl, risk-coverage.png"))
+        err.print(escape(f"Written to {folder}: figures.json, questions.jsonl, risk-coverage.png"), soft_wrap=True)
 
 
 @app.command()
@@ -330,7 +333,7 @@ def _asked() -> str:
 
 @contextmanager
 def _bars() -> Iterator[Callable[[str, int, int], None]]:
-    with Bars(console=err, transient=True) as bars:
+    with Bars(console=err, transient=True, disable=not err.is_interactive) as bars:  # in a file they would leave an empty line
         tasks: dict[str, TaskID] = {}
 
         def progress(what: str, done: int, total: int) -> None:
@@ -367,7 +370,7 @@ def _mended(**told: bool) -> Iterator[None]:
 
 
 def _say(error: str) -> None:
-    err.print(f"[red]sanad:[/] {escape(error)}")
+    err.print(f"[red]sanad:[/] {escape(one_line(error))}", soft_wrap=True)
 
 
 def _terminate(number: int, frame: object) -> None:

@@ -22,8 +22,8 @@ def endpoints(library: Library) -> list[Callable[..., Any]]:
             language: ISO 639-1 code of the answer's language; the question's without.
 
         Returns:
-            The answer: its text with markers [n], whether the article answers, confidence, claims, citations with their
-            quotes and character positions, and the sentences retrieved.
+            The answer: its text with markers [n], whether the article answers, confidence, whether its wording is weak (more
+            likely wrong than right), claims, citations with their quotes and character positions, and the sentences retrieved.
         """
 
         def answer() -> dict:

@@ -26,8 +26,9 @@ class Config:
     `model`: "default", "small", a path to a GGUF file, or hf:REPO:FILE. `encoder`: "default", or a folder or
     hub name that sentence-transformers loads. `calibration`: a file that `sanad calibrate` made for other weights
     than the default ones. `threads`: physical cores is best. `candidates`: sentences the model chooses from.
-    `evidence`: sentences it may choose. `hits`: sentences listed as retrieved. `cache` holds the weights and, with
-    `keep`, an index and a reading of every article.
+    `evidence`: sentences it may choose. `hits`: sentences listed as retrieved. `max_tokens`: of an answer, at most.
+    `cache` holds the weights and, with `keep`, an index and a reading of every article. Both paths may be strings.
+    Raises SanadError for a number that is not a whole one from 1 up.
     """
 
     model: str = "default"
@@ -40,6 +41,14 @@ class Config:
     candidates: int = 3
     evidence: int = 3
     max_tokens: int = 64
+
+    def __post_init__(self) -> None:
+        for name in ("calibration", "cache"):
+            if isinstance(path := getattr(self, name), str):
+                object.__setattr__(self, name, Path(path))
+        for name in ("threads", "hits", "candidates", "evidence", "max_tokens"):
+            if type(value := getattr(self, name)) is not int or value < 1:
+                raise SanadError(f"The setting {name} is {value!r}. Give a whole number, 1 or more.")
 
     @classmethod
     def from_environment(cls, **given: Any) -> Config:

@@ -134,5 +134,15 @@ class Answer:
         return any(claim.weak for claim in self.claims)
 
     def to_dict(self) -> dict[str, Any]:
-        """The answer as plain lists, dicts, strings and numbers, ready for JSON."""
-        return asdict(self)
+        """The answer as plain lists, dicts, strings and numbers, as JSON gives them back; what is `weak` and `where` too.
+
+        >>> Answer("?", claims=(Claim("Moscow.", (1,), 0.4),)).to_dict()["claims"]
+        [{'text': 'Moscow.', 'citations': [1], 'support': 0.4, 'weak': True}]
+        """
+        return {
+            **asdict(self),
+            "claims": [{**asdict(claim), "citations": list(claim.citations), "weak": claim.weak} for claim in self.claims],
+            "citations": [{**asdict(citation), "where": citation.where} for citation in self.citations],
+            "hits": [asdict(hit) for hit in self.hits],
+            "weak": self.weak,
+        }

@@ -42,6 +42,7 @@ KINDS = {
     ".txt": TEXT, ".text": TEXT, ".md": TEXT, ".markdown": TEXT,
     ".html": HTML, ".htm": HTML, ".xhtml": HTML, ".pdf": PDF, ".docx": WORD,
 }  # fmt: skip
+MARKDOWN = (".md", ".markdown")
 SAVE = "Save it as .txt, .md, .html, .pdf or .docx."
 AS_TEXT = "save its text as .txt."
 
@@ -57,6 +58,13 @@ MAGIC = {
 PAGE = re.compile(rb"(?:<\?xml[^>]*>\s*|<!--[^>]*-->\s*)*<(?:!doctype\s+html|html)\b", re.IGNORECASE)
 TAG = re.compile(rb"<[a-z!/?]", re.IGNORECASE)
 CHARSET = re.compile(rb"""<(?:meta|\?xml)[^>]*?(?:charset|encoding)\s*=\s*["']?\s*([\w.:-]+)""", re.IGNORECASE)
+
+FRONT = re.compile(r"\A---[ \t]*\r?\n(.*?)^(?:---|\.\.\.)[ \t]*\r?$", re.DOTALL | re.MULTILINE)
+"""What a Markdown file may begin with: lines in YAML about itself."""
+ABOUT = re.compile(r"^(title|author)[ \t]*:[ \t]*+(?![\[{|>&*!])([^\r\n]*)", re.IGNORECASE | re.MULTILINE)
+"""A line of it, but for values that are lists, objects or run over lines."""
+HEADING = re.compile(r"^ {0,3}(```|~~~).*?^ {0,3}\1|^ {0,3}#[ \t]+([^\r\n]+)", re.DOTALL | re.MULTILINE)
+"""A block of code, in which # begins a comment, or a heading of the first level."""
 
 FALLBACK = "{http://schemas.openxmlformats.org/markup-compatibility/2006}Fallback"
 """What Word has twice, for programs that cannot show the first."""
@@ -86,7 +94,10 @@ def extract(data: bytes, name: str) -> Extracted:
     most = MAX_TEXT if kind == TEXT else MAX_BYTES
     if len(data) > most:
         raise ArticleError(f"{name} has {len(data):,} bytes; of {kind} at most {most:,} are taken. Split it.")
-    return Extracted(decode(data, name)) if kind == TEXT else _read_apart(data, name, kind)
+    if kind != TEXT:
+        return _read_apart(data, name, kind)
+    text = decode(data, name)
+    return _markdown(text) if PurePath(name).suffix.lower() in MARKDOWN else Extracted(text)
 
 
 def find_kind(data: bytes, name: str) -> str:
@@ -173,6 +184,19 @@ def _read_apart(data: bytes, name: str, kind: str) -> Extracted:
 
 
 _READERS = threading.BoundedSemaphore(READERS)
+
+
+def _markdown(text: str) -> Extracted:
+    """This very text, with the title and the author that its front matter says; or else its first heading for a title.
+
+    >>> _markdown("# Talks #\\nOne.").title, _markdown("---\\nauthor: 'Ann Lee'\\n---\\nOne.").author
+    ('Talks', 'Ann Lee')
+    """
+    front = FRONT.match(text)
+    about = {key.lower(): _label(value) for key, value in ABOUT.findall(front[1])} if front else {}
+    title, author = (re.sub(r"""^(["'])(.*)\1$""", r"\2", about.get(key, "")) for key in ("title", "author"))
+    heading = next((found[2] for found in HEADING.finditer(text, front.end() if front else 0) if found[2]), "")
+    return Extracted(text, title or re.sub(r"\s#+$", "", _label(heading)), author or None)
 
 
 def _html(data: bytes, name: str) -> Extracted:

@@ -140,6 +140,7 @@ def judge(case: Case, answer: Answer, first_word: float, total: float) -> Row:
 def figures(rows: Sequence[Row]) -> dict[str, Any]:
     """The figures of some rows; None where there is nothing to count.
 
+    n, asked                 answerable questions, and all of them
     retrieval R@k            share of answerable questions with a right sentence among the first k hits
     citation recall          share of them that cite a right sentence; 0 when not answered
     citation precision       mean share of right citations of the answered ones

@@ -27,14 +27,15 @@ INK, FAINT, GREY = "#1b5faa", "#8fb4dc", "#8a8f98"
 
 def tables(report: dict[str, Any]) -> Iterator[Table | str]:
     """The report as tables and a line of text, for rich to print."""
-    yield _table("Figures", ("all questions", ""), report["figures"].items())
+    all_figures = {"answerable" if name == "n" else name: value for name, value in report["figures"].items()}
+    yield _table("Figures", ("all questions", ""), all_figures.items())
     for heading, groups in (("kind", report["kinds"]), ("language", report["languages"])):
         lines = ((name, *(found.get(figure) for figure in GROUP)) for name, found in groups.items())
         yield _table(f"By {heading}", (heading, *GROUP), lines)
-    for score, right in (("support", "claims right"), ("confidence", "answerable")):
+    for score, counted, right in (("support", "claims", "right"), ("confidence", "questions", "answerable")):
         found = report[score]
         lines = ((f"{b['from']:.1f}–{b['to']:.1f}", b["n"], b["mean"], b["right"]) for b in found["bins"])
-        yield _table(f"{score.title()}, ECE {_shown(found['ece'])}", (score, "n", "mean", right), lines)
+        yield _table(f"{score.title()}, ECE {_shown(found['ece'])}", (score, counted, "mean", right), lines)
     operating, aurc = report["curve"]["operating point"], report["curve"]["aurc"]
     answered, wrong = _shown(operating["coverage"]), _shown(operating["risk"])
     yield f"\nAnswered {answered} of the questions, {wrong} of these wrongly; mean risk over all coverages {_shown(aurc)}."

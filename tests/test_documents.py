@@ -1,6 +1,7 @@
 import io
 import shutil
 import socket
+import time
 import zipfile
 import zlib
 from pathlib import Path
@@ -101,7 +102,14 @@ def of_pdf(*pages, **options):
     ("data", "name", "title", "author"),
     [
         (b"Moscow refused. So it stays.", "C:\\Users\\me\\news.txt", "news", None),
-        (b"# News\n\nMoscow refused. So it stays.", "folder/news.md", "news", None),
+        (b"# News\n\nMoscow refused. So it stays.", "folder/news.md", "News", None),
+        (b"# News\n\nMoscow refused. So it stays.", "folder/news.txt", "news", None),
+        (b"---\r\ntitle: \"Bases: who?\"\r\nAuthor: Ann Lee\r\ntags: [a, b]\r\n---\r\n# News\r\n\r\nMoscow refused. So it stays.",
+         "news.markdown", "Bases: who?", "Ann Lee"),
+        (b"---\ntitle: Rock 'n'\nauthor: [Ann, Lee]\n# Drafted\n...\nMoscow refused. So it stays.", "news.MD", "Rock 'n'", None),
+        (b"---\nlayout: post\n# Drafted\n---\n# News of C# #\nMoscow refused. So it stays.", "news.md", "News of C#", None),
+        (b"```\n# a comment\n```\n## Part\n #\tNews\n# More\n\nMoscow refused. So it stays.", "news.md", "News", None),
+        (b"Intro.\n---\ntitle: Bases\n---\n#hash\n\nMoscow refused. So it stays.", "news.md", "news", None),
         (page("<p>Moscow refused. So it stays.</p>", "<title>Bases</title><meta name=author content='Ann Lee'>"),
          "news.html", "Bases", "Ann Lee"),
         (page("<p>Moscow refused. So it stays.</p>"), "news.htm", "news", None),
@@ -122,6 +130,17 @@ def test_a_file_is_opened_like_its_bytes(tmp_path):
     for name, data in {"a.docx": word("One. Two."), "a.txt": b"One. Two."}.items():
         (tmp_path / name).write_bytes(data)
         assert Article.open(tmp_path / name) == Article.from_bytes(data, name)
+
+
+PIECES = ["---\n", "```\n", "~~~\n# ", "# ", "---\ntitle:", "---\ntitle" + " " * 999, "title: ", "#" + " " * 999 + "#"]
+
+
+@pytest.mark.parametrize("piece", PIECES)
+def test_the_title_of_a_long_markdown_file_is_found_at_once(piece):
+    text = "---\n" + piece * (1_000_000 // len(piece)) + "x"
+    began = time.monotonic()
+    assert extract(text.encode(), "a.md").text == text
+    assert time.monotonic() - began < 5
 
 
 def test_the_pages_of_a_pdf_are_known_by_offset():

@@ -317,6 +317,9 @@ def test_the_command_prints_tables_and_writes_files(command, tmp_path):
     docs = written(tmp_path / "docs.json", squad(2))
     result = command("--docs", docs, "--questions", docs, "--seed", "3", "--out", tmp_path / "new/folder")
     assert result.exit_code == 0, result.output
+    lines = [line.split() for line in result.output.splitlines()]
+    assert lines.index(["answerable", "4"]) + 1 == lines.index(["asked", "8"])
+    assert ["support", "claims", "mean", "right"] in lines and ["confidence", "questions", "mean", "answerable"] in lines
     assert "citation F1" in result.output and "By kind" in result.output and "answerable" in result.output
     report = json.loads((tmp_path / "new/folder/figures.json").read_text("utf-8"))
     assert {"docs": "en", "questions": "en", "n": 4, "asked": 8}.items() <= report["figures"].items()

@@ -128,9 +128,19 @@ def test_json_holds_everything_under_its_name():
         },
         "model": {"name": "small", "hash": "m" * 64},
         "encoder": {"name": "e5", "hash": "e" * 64},
-        "answers": [{"asked": "Who refused?", **json.loads(json.dumps(c.answers[0].to_dict()))}],
+        "answers": [{"asked": "Who refused?", **c.answers[0].to_dict()}],
     }  # fmt: skip
     assert [q["page"] for q in found["answers"][0]["citations"]] == [1, 2]
+
+
+def test_an_answer_is_plain_lists_and_says_what_is_weak_and_where_it_stands():
+    for support, weak in ((0.49, True), (0.5, False)):
+        (answer,) = answered(conversation(pages=(0, 29)), 0, 1, support=support).answers
+        found = answer.to_dict()
+        assert json.loads(json.dumps(found)) == found
+        assert found["weak"] is weak and [claim["weak"] for claim in found["claims"]] == [weak]
+        assert [q["where"] for q in found["citations"]] == ["characters 0–27, page 1", "characters 29–46, page 2"]
+        assert found["claims"][0]["citations"] == [1, 2] and len(found["hits"]) == 2 and found["timings"]["total"] == 0.0
 
 
 def test_json_reads_back_to_the_very_text():

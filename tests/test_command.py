@@ -1,0 +1,80 @@
+"""The command line as another program calls it, and the settings it is given."""
+import io
+import json
+import os
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+from typer.testing import CliRunner
+
+import rag.__main__ as cli
+from rag import Article, Chat, Config, SanadError
+from rag.testing import CALIBRATION, WordEncoder, WordModel
+
+HARBOUR = Article.from_text("The harbour closed yesterday. Fishermen protested loudly against harbour fees.", title="Harbour")
+LANDED = "Which airplanes landed yesterday?"
+
+
+def opened(article=HARBOUR, **options):
+    return Chat(article, encoder=WordEncoder(), model=WordModel(), calibration=CALIBRATION, config=Config(keep=False))
+
+
+@pytest.mark.parametrize("name", ["nowhere", "a long name of a folder " * 8, "two\nlines"])
+def test_an_error_is_one_line_for_another_program_however_long(name, tmp_path):
+    line = [sys.executable, "-m", "rag", "ask", LANDED, "--article", f"{name}.txt/{name}.exe"]
+    done = subprocess.run(line, capture_output=True, text=True, env={**os.environ, "SANAD_CACHE": str(tmp_path), "COLUMNS": "80"})
+    assert (done.returncode, done.stdout) == (1, "") and done.stderr.endswith(".\n")
+    (said,) = done.stderr.splitlines()
+    assert said.startswith("sanad: Can't read ")
+
+
+@pytest.mark.parametrize("terminal", [False, True])
+def test_bars_are_drawn_on_a_terminal_and_leave_nothing_elsewhere(terminal, monkeypatch):
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setattr(cli, "err", Console(file=io.StringIO(), force_terminal=terminal))
+    with cli._bars() as progress:
+        progress("reading", 1, 2)
+        progress("reading", 2, 2)
+    assert ("reading" in cli.err.file.getvalue()) is terminal
+    assert terminal or cli.err.file.getvalue() == ""
+
+
+def test_the_language_of_the_answer_can_be_given(monkeypatch):
+    monkeypatch.setattr(cli.Chat, "open", opened)
+    said = CliRunner().invoke(cli.app, ["ask", LANDED, "--language", "ar-EG", "--json"])
+    answer = json.loads(said.stdout)
+    assert (said.exit_code, said.stderr) == (0, "")
+    assert (answer["language"], answer["text"], answer["weak"]) == ("ar", "لا يذكر المقال ذلك.", False)
+
+
+@pytest.mark.parametrize("language", ["klingon", ""])
+def test_a_language_that_no_answer_can_be_in_is_told_before_anything_is_opened(language, monkeypatch):
+    monkeypatch.setattr(cli.Chat, "open", lambda *_, **__: pytest.fail("it was opened"))
+    said = CliRunner().invoke(cli.app, ["ask", LANDED, "--language", language])
+    assert said.exit_code == 1 and said.stderr.startswith(f"sanad: No answer can be in the language '{language}'. Give")
+
+
+@pytest.mark.parametrize("name", ["threads", "hits", "candidates", "evidence", "max_tokens"])
+@pytest.mark.parametrize("value", [0, -1, 1.5, "2", None, True])
+def test_a_setting_that_is_no_whole_number_from_one_is_refused(name, value):
+    for given in (lambda: Config(**{name: value}), lambda: opened().using(**{name: value})):
+        with pytest.raises(SanadError) as caught:
+            given()
+        assert str(caught.value) == f"The setting {name} is {value!r}. Give a whole number, 1 or more."
+    assert getattr(Config(**{name: 1}), name) == 1
+
+
+def test_paths_of_a_config_may_be_strings():
+    config = Config(cache="/a/b", calibration="c.json")
+    assert (config.cache, config.calibration) == (Path("/a/b"), Path("c.json")) and Config().calibration is None
+
+
+def test_each_package_is_shipped_with_its_types():
+    root = Path(__file__).parents[1]
+    made = tomllib.loads((root / "pyproject.toml").read_text("utf-8"))["tool"]["setuptools"]
+    for package in made["packages"]:
+        assert "py.typed" in made["package-data"][package] and (root / package / "py.typed").is_file()
