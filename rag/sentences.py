@@ -12,16 +12,26 @@ SHORT_CLAUSE = 40
 LONG_SENTENCE = 800
 """A longer one is cut at its last comma or space before: the encoder and the model read only so much."""
 
-CLOSING = "\"'”’»)]}›」』）］】"
+CLOSING = "\"'”’»)]}›」』）］】*_"
 CLOSE = rf"(?:[{re.escape(CLOSING)}]|[ \u00a0\u202f]»(?!\S))*+"
-ENDS = rf"{CLOSE}[“«]?+(?:\[\d{{1,3}}\])*+"
+NOTES = r"(?:\[\w[\w ]{0,19}\]|[¹²³⁰⁴-⁹]++)*+"
+ENDS = rf"{CLOSE}[“«‘‹]{{0,2}}+{NOTES}"
 """What a sentence may end with after its mark: also a quotation as German ends it, „…“ or »…«, and marks of footnotes."""
-MARKS = ".!?؟۔…।؛;"
+ARABIC = "[ء-ٟٮ-ۓ]"
+CJK = "[ぁ-ヿ一-鿿]"
+TIGHT = rf"(?<=[।॥])(?!\d)|(?:(?<={ARABIC}{{2}}[۔؟])|(?<={ARABIC}{{3}}[.!]))(?={ARABIC}{{2}})|(?<={CJK}[?!])(?=\w)"
+"""Where no space is needed: as Urdu, Hindi and Chinese are typed, and Arabic at times; a shorter word is an abbreviation."""
+MARKS = ".!?؟۔…।॥؛;"
 BOUNDARY = re.compile(
-    rf"(?<![{MARKS}])(?P<mark>[{MARKS}]++){ENDS}(?=\s)|(?P<cjk>[。！？]++{CLOSE})|(?P<space>(?<=[ก-๛]) ++(?=[ก-๛]))"
+    rf"(?<![{MARKS}])(?P<mark>[{MARKS}]++){ENDS}(?:(?=\s)|{TIGHT})"
+    rf"|(?P<cjk>(?:[。！？]|(?<=[ぁ-ゖ])．)++{CLOSE}){NOTES}|(?P<space>(?<=[ก-๛]) ++(?=[ก-๛]))"
 )
-"""Each run of marks is looked at once and whole: a million dots are read in the time of a million letters."""
-WORD_BEFORE = re.compile(rf"[^\s(\[«„{re.escape(CLOSING)}]+$")
+"""Each run of marks is looked at once and whole: a million dots are read in the time of a million letters. The wide dot ends
+what ends in hiragana; elsewhere it stands between the parts of a name."""
+WORD_BEFORE = re.compile(rf"""(?:[^\s(\[«„{re.escape(CLOSING)}]|(?<=[א-ת])["”](?=[א-ת]))+$""")
+"""The quotation mark in a Hebrew acronym is a part of the word."""
+PARTS = re.compile(r"[.۔](?:-(?!C))?")
+"""Between the parts of J.-P., but not of J.-C.: that is Christ in French, and a year ends so."""
 INK = re.compile(r"(?:[–—-]\s*)?(\S)")
 """What comes next; of «Why?» — he asked, what is behind the dash."""
 BRACKET = 200
@@ -30,9 +40,9 @@ BRACKET = 200
 ORDINALS = {"de", "tr"}
 """Languages with a dot after ordinals whose next word may be upper case: am 3. Oktober, II. Dünya Savaşı."""
 ORDINAL = re.compile(r"\d{1,2}|[IVX]+")
-NUMBER = re.compile(r"\s*(?:\d|(?!I\b)[IVXLC]+\b)")
-"""What may come after "no." or "fig."; "I" is a word of its own in English."""
-LETTER = re.compile(r"\s*\w\.")
+NUMBER = re.compile(r"\s*(?:\d|(?<!\b[Nn]o\. )\(\d|(?!I\b)[IVXLC]+\b)")
+"""What may come after "no." or "fig."; "I" and "no" are words of their own in English: "He said no. (2) I left."."""
+LETTER = re.compile(r"\s*\w[.۔]")
 LIST_NUMBER = re.compile(r"\d{1,3}")
 HIRAGANA = re.compile("[ぁ-ゖ]")
 
@@ -70,11 +80,19 @@ def _ends_sentence(text: str, begin: int, end: int, match: re.Match[str], langua
         return False
     if following.islower() and match["mark"][-1] in ".…":
         return False
-    if match["mark"] != ".":
+    if match["mark"] == "." and "ก" <= following <= "๛":
+        return False
+    if match["mark"] not in (".", "۔"):
         return match["mark"] != ".." and not following.islower()
     if LIST_NUMBER.fullmatch(text, begin, match.start()):
         return False
-    before = WORD_BEFORE.search(text, max(begin, match.start() - 20), match.start())
+    near = max(begin, match.start() - 20)
+    last, first = _last_and_first(language)
+    if last.search(text, near, match.start()) and first.match(text, match.end()):
+        return True
+    if len(words := text[near : match.start()].split()[-2:]) == 2 and _words("names of letters", language).issuperset(words):
+        return True  # of بي بي سي., not an initial
+    before = WORD_BEFORE.search(text, near, match.start())
     return not (before and _abbreviated(before.group(), text, match.end(), language))
 
 
@@ -85,14 +103,15 @@ def _abbreviated(word: str, text: str, after: int, language: str) -> bool:
     [True, True, False, True]
     """
     lower = word.lower()
-    if lower in _words("abbreviations", language) or lower in _words("before a number", language) and NUMBER.match(text, after):
-        return True
+    known = _words("abbreviations", language) | _words("names of letters", language)
+    if lower in known or (lower in _words("before a number", language) or lower.endswith("str")) and NUMBER.match(text, after):
+        return True  # also Hauptstr. 5
     if language in ORDINALS and ORDINAL.fullmatch(word):
         return True
-    letters = word.split(".")
-    if any(len(letter) != 1 or not letter.isalpha() for letter in letters):
+    parts = PARTS.split(word)
+    if any((len(part) != 1 or not part.isalpha()) and part.lower() not in known for part in parts):
         return False
-    return len(letters) > 1 or not word.islower() or bool(LETTER.match(text, after) or NUMBER.match(text, after))
+    return len(parts) > 1 or not word.islower() or bool(LETTER.match(text, after) or NUMBER.match(text, after))
 
 
 @cache
@@ -100,6 +119,13 @@ def _words(kind: str, language: str) -> frozenset[str]:
     """Those of a language and those that many share."""
     known = _DATA[kind]
     return frozenset(f"{known['common']} {known.get(language, '')}".split())
+
+
+@cache
+def _last_and_first(language: str) -> tuple[re.Pattern[str], re.Pattern[str]]:
+    """An abbreviation that may end a sentence, without its dot, and a word that then begins the next: at 5 p.m. The crowd."""
+    last, first = ("|".join(sorted(_words(kind, language))) for kind in ("may end a sentence", "begins a sentence"))
+    return re.compile(rf"(?<!\w)(?:{last})$", re.IGNORECASE), re.compile(rf"\s++(?:{first})(?=[\s,،'’])")
 
 
 def _between_clauses(begin: int, end: int, match: re.Match[str]) -> bool:

@@ -72,6 +72,60 @@ def test_initials_in_scripts_without_capitals(language):
     assert [text[a:b] for a, b in split_sentences(text, 0, len(text), language)] == INITIALS[language]
 
 
+MORE = [
+    ("ar", ["قال جون وبي. جيه. دي. فانس نعم.", "نفت إف بي آي.", "حضر م. وليد ود. علي.", "غادر."]),
+    ("ar", ["سقطت بغداد سنة 656 هـ. في الشتاء.", "هي سنة 1258 م.", "وقتل الخليفة في 656 هـ.", "وكان ذلك كثيرا."]),
+    ("de", ["Hauptstr. 5 gehört Dipl.-Ing. Meier, insb. Frau Bär.", "Das ist z. B. Der Spiegel.", "Obst usw.", "Die Frau ging."]),
+    ("de", ["Sie liegt auf Platz 3.", "Der BVB folgt.", "Er starb 44 v. Chr.", "Die Stadt blieb."]),
+    ("de", ["‚Ich gehe.‘", "›Ja.‹", "„Er sagte: ‚Gut.‘“", "So war es."]),
+    ("el", ["Το άρθρ. Πέντε και η παρ. 3 με 5 εκατ. Ευρώ στη λεωφ. Συγγρού.", "Ναι."]),
+    ("en", ["He moved to the U.S.", "It's the U.S. Army at Acme Corp.", "We left at 5 p.m. Monday."]),
+    ("en", ["Atty. Gen. Barr and Cpl. Lee of Ft. Worth read Sec. (3) and Fig. (4).", "He said no.", "(2) He left."]),
+    ("en", ["He died.¹", "She left.[citation needed]", "We stayed.[note 1][a]", "**He left.**", "They _left._", "So."]),
+    ("es", ["El Lic. Juan y la Cía. Hnos. García fueron a los EE. UU. Unidos.", "Vive en EE. UU.", "El presidente vino."]),
+    ("es", ["Murió en 300 a. C.", "En Roma compró pan, etc.", "Después salió."]),
+    ("fa", ["جان اف. کندی و جورج دبلیو. بوش آمدند.", "این جی پی اس.", "بعد رفتند."]),
+    ("fr", ["J.-P. Dupont vint à Ste. Anne en 50 av. J.-C.", "César prit du pain, etc.", "Il y en a."]),
+    ("he", ['הוא נסע לארה"ב.', 'שילם 5 ש"ח.', 'קרא דו"ח.', "ח. נ. ביאליק כתב."]),
+    ("hi", ["बी.आर. अंबेडकर और व्ही. शांताराम ने ई.पू. 300 में रु. 5 दिए।", "वह भारत के ए. पी. जे. अब्दुल कलाम थे।"]),
+    ("id", ["PT. Astra buka pkl. 5 pada tgl. 3.", "Dia pergi."]),
+    ("it", ["Il gen. Rossi e il geom. Bianchi, tel. 5.", "Poi uscì."]),
+    ("nl", ["Hij wist het al.", "Het kostte ca. 5 mln.", "De rest bleef bij ir. Jansen."]),
+    ("pl", ["Por. Nowak na pl. Zamkowym o godz. 5 i al. Róż.", "Był tam w 2020 r.", "W 2021 r. Anna wyszła."]),
+    ("pt", ["O eng. Silva e o cel. Souza, tel. 5.", "Saiu."]),
+    ("ro", ["Art. 5 alin. (2) din jud. Cluj, com. Deva, et. 3.", "Da."]),
+    ("ru", ["Он получил 5 млн руб.", "Компания дала 5 руб. 20 коп. и т. д.", "Потом ушла."]),
+    ("ru", ["Дж. Буш был в с. Ивановка, т.е. в пос. Мирный.", "Это было в 1990 г.", "В 2010 г. он бежал 10 с.", "Но упал."]),
+    ("sv", ["Kl. 5 kom Anna m.fl. Fr.o.m. Måndag.", "Sen kom Bo m.fl.", "Det var allt."]),
+    ("th", ["พล.อ. ประยุทธ์ และ ดร. สมชาย มา"]),
+    ("tr", ["Yrd. Doç. Ali ile Org. Veli, Atatürk Cad. No. 5'te.", "Bunu al.", "Sonra git."]),
+    ("uk", ["О. Іван та Дж. Буш у с. Іванівка, буд. 5.", "Це 5 млн грн.", "Компанія мовчить з 2020 р.", "Він мовчить."]),
+    ("ur", ["اے۔ پی۔ جے۔ عبدالکلام اور جارج ڈبلیو۔ بش آئے۔", "یہ بی بی سی۔", "وہ گیا۔"]),
+    ("vi", ["GS.TS. Nguyễn Văn A đã đến tx. Sơn Tây.", "Có 500 ca.", "Số ca tăng."]),
+]
+
+
+@pytest.mark.parametrize(("language", "sentences"), MORE)
+def test_what_ends_a_sentence_and_what_only_seems_to(language, sentences):
+    text = " ".join(sentences)
+    assert [text[a:b] for a, b in split_sentences(text, 0, len(text), language)] == sentences
+
+
+@pytest.mark.parametrize(
+    ("language", "sentences"),
+    [
+        ("ar", ["زار د.محمد وأ.د.أحمد المدينة.", "انتهت الحرب.", "وقال الرئيس: نعم.", "ثم غادر؟", "وعاد بعد 3.5 ساعات."]),
+        ("hi", ["वह आया।", "वह गया॥", "वह सोया॥१॥"]),
+        ("ja", ["彼は行った．", "３．５円とＪ．Ｋ．ローリング．"]),
+        ("ur", ["اے۔پی۔جے۔ عبدالکلام آیا۔", "وہ اچھا ہے۔", "کیوں؟", "سب گئے۔"]),
+        ("zh", ["你好吗?", "Yahoo!新闻说很好!", "乔治．布什走了。[1]", "她来了。"]),
+    ],
+)
+def test_where_no_space_is_typed(language, sentences):
+    text = "".join(sentences)
+    assert [text[a:b] for a, b in split_sentences(text, 0, len(text), language)] == sentences
+
+
 def test_marks_of_footnotes_and_numbers_of_a_list_belong_to_their_sentences():
     sentences = ["312 people died.[4]", "The church burned.[5][6]", '"It fell."[7]', "He left."]
     text = " ".join(sentences)
