@@ -5,6 +5,7 @@ Nothing of the text is ever edited. Boilerplate and repeats are not removed: the
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 import unicodedata
 from bisect import bisect_right
@@ -51,26 +52,44 @@ ITEM = re.compile(rf"\s*(?:{HEADING.pattern}|\||\+\s|{BULLET.pattern})")
 ALIKE = 8
 """Of so many lines that begin alike it is looked whether they stand again in a longer one; a list of a thousand is no quote."""
 
-BOILERPLATE = re.compile(
-    r"\b(?:uses?|accept(?: all)?|allow|our|about) cookies\b|\bcookies? (?:polic|settings|preferences|consent|notice)"
-    r"|ملف(?:ات)? تعريف الارتباط|файлы cookie|\bles cookies\b"
-    r"|all rights reserved|جميع الحقوق محفوظة|все права защищены|tous droits réservés|alle rechte vorbehalten"
-    r"|©|\bcopyright\W{1,5}\d{4}"
-    r"|^(?:photo|image|source|المصدر|الصورة|مصدر الصورة|фото|источник)\s*:"
-    r"|^(?:share|read more|related|advertisement|subscribe|sign up|follow us|إعلان|شارك|اشترك|реклама|поделиться|подписаться"
-    r"|partager|publicité|anzeige|werbung|publicidad|compartir)\s*[:.!…»>]*$"
-    r"|^share (?:this|on|via)\b|^follow us on\b|^(?:subscribe|sign up) (?:to|for) our\b|^read (?:more|also)\s*:"
-    r"|^related (?:articles?|stories|posts|topics|news|content|links)\s*:?$"
-    r"|^تابعونا\b|^تابعنا على\b|^شارك (?:المقال|الخبر|هذا)|^(?:اقرأ|إقرأ) (?:أيضا|أيضًا|أيضاً|المزيد)"
-    r"|^اشترك في (?:النشرة|نشرتنا|قناتنا|القناة)|^читайте также|^подписывайтесь на\b|^поделиться (?:в|с|ссылкой)\b"
-    r"|^(?:lire|à lire) aussi\b|^partager (?:sur|cet|cette)\b|^abonnez-vous\b|^lesen sie auch\b|^lea también\b",
+_DATA = json.loads(resources.files("rag").joinpath("data/boilerplate.json").read_text("utf-8"))
+
+
+def _said(kind: str) -> str:
+    """A pattern of what the languages of data/boilerplate.json have of a kind."""
+    one = f"(?:{_DATA['common']['network']})"
+    either = "|".join(language[kind] for language in _DATA.values() if kind in language)
+    return "(?:" + either.replace("NETWORK", f"{one}(?:(?:[,،/]| and| or| et| und| y| и| و)? ?{one})*") + ")"
+
+
+MARKS = r"[\s:：.!…»›>|–—-]*$"
+FURNITURE = re.compile(
+    rf"^(?:{_said('alone')}{MARKS}|{_said('titled')}(?:\s*[:：].*$|{MARKS})|{_said('cookies')}[^\d\n]*$)", re.IGNORECASE
+)
+"""What a site says around its articles: whole lines, never how one begins: "Share prices fell.", "Cookies cost 3 dollars."."""
+YEARS = r"\d{4}(?:\s*[–-]\s*\d{4})?"
+RESERVED = rf"\s*{_said('rights')}(?!\w)"
+RIGHTS = re.compile(
+    rf"(?:^(?:copyright\s*)?(?:©|\(c\))\s*(?:{YEARS})?|\bcopyright\W{{1,5}}{YEARS}|©\s*(?:{YEARS}|$))[\s.,]*(?:{RESERVED})?"
+    rf"|(?:^|[.,،。|–—-]){RESERVED}",
     re.IGNORECASE,
 )
-"""What a site says around its articles: whole phrases. Their first words alone begin sentences, too: "Share prices fell."."""
-NAMED = r"(?:(?i:by|par|von|por|автор)\s*:?\s+(?!der\b|de\b)|(?:بقلم\s*:?|(?:كتب|كتبت|إعداد)\s*:)\s*)"
-NAME = r"(?:[^\W\d_a-zа-яё][\w.'’-]*|and|et|und|y|e|и|[&,]|de|del|da|van|von|der|al|bin)"
-BYLINE = re.compile(rf"^{NAMED}{NAME}(?:[ \t,]+{NAME}){{0,5}}$")
-"""A name and no verb: its words have capitals, where a script has them."""
+"""That rights are reserved; by whom stands before or after, and only names do: "The © sign was introduced in 1909." is prose."""
+CREDIT = re.compile(rf"^(?:(?P<photo>{_said('photo')})|{_said('source')})\s*[:：=]\s*(?P<whom>.+)$", re.IGNORECASE)
+AGENCY = re.compile(_said("agency"), re.IGNORECASE)
+DATELINE = re.compile(
+    rf"^{_said('published')}(?=\W)(?=.*(?<!\d)\d{{1,2}}(?!\d))(?=.*\d\D+\d)"
+    rf"(?:[\W\d]|(?<![^\W\d])(?:{_said('published')}|{_said('dates')})(?![^\W\d]))+$",
+    re.IGNORECASE,
+)
+"""When it was published: a day, a month and a year or the time of day, and no other word. "Published 1925" may be of a book."""
+NAMED = re.compile(
+    r"(?:(?:(?:written |reported )?by|par|von|por|автор)\s*:?\s+(?!der\b|de\b)|(?:بقلم\s*:?|كتبت?\s*:)\s*)", re.IGNORECASE
+)
+APART = re.compile(r"\s*[,،、&/|]\s*|\s+(?:and|et|und|y|e|и|via)\s+")
+SMALL = {"de", "del", "da", "di", "van", "von", "der", "den", "du", "la", "al", "el", "bin", "ibn"}
+"""Words of a name that need no capital."""
+UNSPACED = ("CJK", "HIRAGANA", "KATAKANA", "THAI")
 HANDLE = re.compile(r"^(?:@\w+|https?://\S+|www\.\S+|[\w.+-]+@[\w-]+\.[\w.]+)$", re.IGNORECASE)
 
 
@@ -112,7 +131,7 @@ class Article:
             language=language,
             sentences=tuple(Sentence(i, a, b, text[a:b], number) for i, (a, b, number) in enumerate(sentences)),
             omitted=omitted,
-            author=author,
+            author=author or _author(omitted),
             source=source,
         )
 
@@ -263,15 +282,69 @@ def _omissions(text: str, lines: list[tuple[int, int]]) -> tuple[Omission, ...]:
 
 
 def _boilerplate(line: str, following: str) -> str | None:
+    """Why a line is no part of the article: what it is, judged by it and the one that follows."""
     if len(line) >= SHORT_LINE:
         return None
     if HANDLE.match(line):
         return "handle or address"
-    if BYLINE.match(line) and len(line) < 60 and line[-1] not in ".!?؟":
+    if _byline(line, following):
         return "byline"
-    if HANDLE.match(following) and len(line.split()) <= 4 and line[-1] not in ".!?؟؛":
-        return "byline"
-    return "boilerplate" if BOILERPLATE.search(line) and len(line.split()) <= 20 else None
+    if DATELINE.match(line):
+        return "dateline"
+    return "boilerplate" if FURNITURE.match(line) or _rights(line) or _credit(line) else None
+
+
+def _byline(line: str, following: str) -> bool:
+    """Whether a line says who wrote it: "By" and full names, or a full name before its handle or e-mail address.
+
+    >>> _byline("By Ann de Vries, Reuters", ""), _byline("Ann Lee", "@ann"), _byline("ann lee", "@ann")
+    (True, True, True)
+    >>> _byline("Por España, Morata y Olmo", ""), _byline("Open daily", "@museum"), _byline("open daily", "@museum")
+    (False, False, False)
+    """
+    if by := NAMED.match(line):
+        return len(line) < 60 and all(AGENCY.fullmatch(one) or _person(one) for one in APART.split(line[by.end() :]))
+    if line.islower() and following[:2].lower() == f"@{line[0]}":  # a handle is mostly made of the name
+        line = line.title()
+    return bool(HANDLE.match(following)) and "@" in following.partition("/")[0] and _person(line)
+
+
+def _person(text: str) -> bool:
+    """Whether it may be a person's full name: two or three words, with capitals where their script has them.
+
+    >>> [_person(one) for one in ("Tom O'Neil", "Anna de Vries", "أحمد علي", "Rail", "Open late", "Tel. 020", "公司 收入")]
+    [True, True, True, False, False, False, False]
+    """
+    words = [word for word in text.split() if word not in SMALL]
+    return 2 <= len(words) <= 3 and text[-1] != "." and all(map(_name, words))
+
+
+def _name(word: str) -> bool:
+    spaced = not word[0].islower() and _script(word[0]) not in (None, *UNSPACED)
+    return spaced and all(c in ".'’-" or unicodedata.category(c)[0] in "LM" for c in word)
+
+
+def _rights(line: str) -> bool:
+    """Whether a line says that rights are reserved, and nothing else but whose they are."""
+    if not RIGHTS.search(line):
+        return False
+    whose = re.sub(rf"{YEARS}|\b\w\S*\.\w{{2,}}", " ", RIGHTS.sub(" ", line))
+    words = [word for word in (word.strip(".,،|–—-()«»\"'") for word in whose.split()) if word and word not in SMALL]
+    return len(words) <= (5 if line != line.lower() else 3) and all(_name(word) or _script(word[0]) in UNSPACED for word in words)
+
+
+def _credit(line: str) -> bool:
+    """Whether a line names an agency as the source or, of a photo, an agency or a person."""
+    if not (said := CREDIT.match(line)):
+        return False
+    people = [one for one in APART.split(said["whom"].strip(" .()")) if not AGENCY.fullmatch(one)]
+    return not people or said["photo"] is not None and all(one[:1].isupper() and _person(one) for one in people)
+
+
+def _author(omitted: tuple[Omission, ...]) -> str | None:
+    """Who wrote it, where exactly one line says so."""
+    lines = [one.text.strip() for one in omitted if one.reason == "byline"]
+    return NAMED.sub("", lines[0], count=1) if len(lines) == 1 else None
 
 
 def _repeated(paragraphs: list[str]) -> set[int]:
@@ -295,13 +368,43 @@ def _repeated(paragraphs: list[str]) -> set[int]:
     for paragraph in first:
         for at in range(len(paragraph) - SHORT_CLAUSE + 1):
             for quote in begun.get(paragraph[at : at + SHORT_CLAUSE], ()):
-                if len(paragraph) > len(quote) and paragraph.startswith(quote, at):
+                if len(paragraph) > len(quote) and paragraph.startswith(quote, at) and _whole(paragraph, at, at + len(quote)):
                     found.add(first[quote])
     return found
 
 
+def _whole(text: str, start: int, end: int) -> bool:
+    """Whether a part of a folded text begins and ends where words do, and with no number that what is next to it may change.
+
+    Where no word is set apart, as in Chinese, only the numbers tell.
+
+    >>> [_whole("he paid 12 million for it", 3, end) for end in (10, 17, 18)], [_whole("收入达三百", 0, end) for end in (3, 4)]
+    ([False, False, True], [True, False])
+    """
+    spaced = " " in text[start:end]
+    before = not start or not text[start].isnumeric() and (text[start - 1] == " " or not spaced)
+    return before and (end == len(text) or not text[end - 1].isnumeric() and (text[end] == " " or not spaced))
+
+
 def _fold(text: str) -> str:
-    return " ".join("".join(c if c.isalnum() else " " for c in text.lower()).split())
+    """Its words and amounts, without what is between them.
+
+    >>> _fold("“It fell – by 1,250.5 £, to -3 %!”"), _fold("की") == _fold("के")
+    ('it fell by 1,250.5 £ to -3 %', False)
+    """
+    text = text.lower()
+    pairs = zip(" " + text, text, text[1:] + " ", strict=False)
+    return " ".join("".join(c if _told(before, c, after) else " " for before, c, after in pairs).split())
+
+
+def _told(before: str, character: str, after: str) -> bool:
+    """Whether a character between two tells one word or amount from another."""
+    kind = unicodedata.category(character)
+    if character in ".,-–":
+        return after.isdigit()
+    if kind in ("Mn", "Mc"):  # of an Indian or Thai word, say, and not of an emoji
+        return before.isalnum() or unicodedata.category(before) in ("Mn", "Mc")
+    return character.isalnum() or kind in ("Sc", "Sm") or character in "%‰٪"
 
 
 def _plausible(text: str) -> bool:
