@@ -39,9 +39,9 @@ KANA = 0.05
 """The share of its characters that is kana in Japanese, at least; a name in Chinese has some, too."""
 LETTERS = {
     "ARABIC": {"ar": re.compile("[يىكةأإ]"), "fa": re.compile("[پچژگکی]"), "ur": re.compile("[پچگکیٹڈڑںےھہ]")},
-    "CYRILLIC": {"ru": re.compile("[ыэёъЫЭЁЪ]"), "uk": re.compile("[іїєґІЇЄҐ]")},
+    "CYRILLIC": {"ru": re.compile("[ыэёъЫЭЁЪ]"), "uk": re.compile(r"[іїєґІЇЄҐ]|\b(?:[Щщ]о|[Хх]то|[Цц]е|[Кк]оли|[Чч]ому)\b")},
 }
-"""Letters of a language that not all of its script have, as they are mostly typed; the first language where none has more."""
+"""Letters of a language that not all of its script have, as they are mostly typed, and what it asks with; the first language where none has more."""
 
 LINE = re.compile(r"[^\r\n\v\f\x1c-\x1e\x85\u2028\u2029]+")
 HARD_WRAP = 100
@@ -211,12 +211,13 @@ def detect_language(text: str, *expected: str) -> str:
     """ISO 639-1 code: by script and, within the Latin one, by py3langid; "en" without letters.
 
     The script is that of most words; those with a capital may be names, which do not tell it, and two characters of Chinese
-    or Japanese are a word. Of languages that are as near, English and the `expected` ones are LIKELY.
+    or Japanese are a word. Nor do names of several words tell the language. Of languages that are as near, English and the
+    `expected` ones are LIKELY.
 
     >>> detect_language("لماذا رفضت موسكو؟"), detect_language("Почему Москва отказала?"), detect_language("…")
     ('ar', 'ru', 'en')
-    >>> detect_language("Quando?"), detect_language("Quando?", "it")
-    ('es', 'it')
+    >>> detect_language("Quando?"), detect_language("Quando?", "it"), detect_language("Qui est Andrés Pulido ?")
+    ('es', 'it', 'fr')
     """
     words = [(script, "".join(letters)) for script, letters in groupby(text, _script) if script]
     scripts, kana = dict[str, float](), 0.0
@@ -232,13 +233,25 @@ def detect_language(text: str, *expected: str) -> str:
         return max(own, key=lambda language: (own[language], language in expected))
     if script != "LATIN":
         return SCRIPTS.get(script, "en")
-    ranked = _identifier().rank(text[:2000])
+    ranked = _identifier().rank(_without_names(text[:2000]))
     return str(max(ranked, key=lambda one: one[1] + LIKELY * (one[0] in ("en", *expected)))[0])
 
 
 def _script(character: str) -> str | None:
     """What the Unicode name of a letter begins with."""
     return unicodedata.name(character, "?").split()[0] if character.isalpha() else None
+
+
+def _without_names(text: str) -> str:
+    """A text without the words with a capital beside another, but for its first one.
+
+    >>> _without_names("Wer ist Eleanor Whitcombe aus Paris?"), _without_names("WER KAM")
+    ('Wer ist aus Paris?', 'WER KAM')
+    """
+    words = text.split()
+    runs = ((named, list(run)) for named, run in groupby(words[1:], lambda word: word.lstrip("\"'(«“„‘¿¡")[:1].isupper()))
+    kept = [word for named, run in runs if not named or len(run) == 1 for word in run]
+    return text if text.isupper() else " ".join(words[:1] + kept)
 
 
 def direction(language: str) -> str:

@@ -16,15 +16,17 @@ from embeddings.encoder import Encoder
 from embeddings.weights import Progress
 from rag.article import Article, detect_language
 from rag.calibration import Calibration
-from rag.citations import cite
+from rag.citations import cite, without_markers
 from rag.config import Config
 from rag.datatypes import Answer, Hit, Timings, Turn
-from rag.decoding import unasked
+from rag.decoding import letters, unasked
 from rag.errors import QuestionError
-from rag.evidence import Evidence, choose_evidence, width
+from rag.evidence import ENGLISH, Evidence, choose_evidence, width
+from rag.lexical import STEM, terms
 from rag.loading import load_calibration, load_encoder, load_model
 from rag.log import recorded
 from rag.models import ChatModel
+from rag.numbers import in_thousands
 from rag.reader import Reader
 from rag.retriever import Retriever
 
@@ -95,6 +97,7 @@ class Chat:
             return
 
         text, write = "", prompts.fill("write", question=question, language=words.name)
+        source = " ".join(self.article.sentences[i].text for i in evidence.chosen)
         answer = replace(answer, answered=True, stage="writing")
         clock.read(model.count(write))
         reply = model.stream(
@@ -102,8 +105,8 @@ class Chat:
             [evidence.places[i] for i in evidence.chosen],
             write,
             script=words.script,
-            quoted=" ".join([question, *(self.article.sentences[i].text for i in evidence.chosen)]),
-            max_tokens=config.max_tokens,
+            quoted=" ".join([question, source, *in_thousands(source, self.article.language)]),
+            max_tokens=round(config.max_tokens * min(max(evidence.tokens / ENGLISH, 1), 2)),
             question=question,
         )
         for piece in unasked(reply, question):
@@ -119,15 +122,9 @@ class Chat:
     def translate(self, sentence: int, language: str) -> str:
         """A machine translation of one sentence of the article, by the chat model: to be read beside it, not quoted."""
         text, words = self.article.sentences[sentence].text, prompts.language(language)
-        reading, places = self.reader.reading([sentence])
-        pieces = self.model.stream(
-            reading,
-            [places[sentence]],
-            prompts.fill("translate", language=words.name),
-            script=words.script,
-            quoted=text,
-            max_tokens=2 * self.model.count(text),
-        )
+        prompt = prompts.fill("translate", language=words.name, sentence=text)
+        reading, most = self.model.read("", []), 2 * self.model.count(text)
+        pieces = self.model.stream(reading, [], prompt, script=words.script, quoted=text, max_tokens=most)
         return "".join(pieces).strip()
 
     def using(self, **settings: Any) -> Chat:
@@ -159,12 +156,12 @@ class Chat:
         if not history or len(question.split()) > FOLLOW_UP_WORDS or width(question) > FOLLOW_UP_WIDTH:
             return question
         last, words = history[-1], prompts.language(self._language(question, history))
-        answer = "" if last.answer in {one.abstention for one in prompts.languages().values()} else last.answer
+        answer = "" if last.answer in {one.abstention for one in prompts.languages().values()} else without_markers(last.answer)
         reading = self.model.read(prompts.fill("conversation", earlier=last.question, answer=answer), [])
         prompt = prompts.fill("standalone", question=question, language=words.name)
         quoted = f"{last.question} {answer} {question}"
         said = "".join(self.model.stream(reading, [], prompt, script=words.script, quoted=quoted, max_tokens=128)).strip()
-        return said if said and not said.endswith("…") else question
+        return said if completes(said, question, last.question) else question
 
 
 class Stopwatch:
@@ -208,9 +205,22 @@ def checked(question: str) -> str:
     question = question.strip()
     if not question:
         raise QuestionError("The question is empty. Ask something about the article.")
+    if not any(map(str.isalnum, question)):
+        raise QuestionError(f"The question {question[:40]!r} has no word. Ask something about the article.")
     if len(question) > MAX_QUESTION:
         raise QuestionError(f"The question has {len(question):,} characters; at most {MAX_QUESTION:,} are read. Shorten it.")
     return question
+
+
+def completes(said: str, question: str, last: str) -> bool:
+    """Whether a question was completed to `said`: that is no piece, is not the last one, and has all long words of the question.
+
+    >>> said = ["How many batteries are in stock?", "How many encoders are in stock?", "How many …"]
+    >>> [completes(one, "And batteries?", "How many encoders are in stock?") for one in said]
+    [True, False, False]
+    """
+    words = {term for term in terms(question) if len(term) >= STEM}
+    return bool(said) and not said.endswith("…") and letters(said) != letters(last) and words <= set(terms(said))
 
 
 def known(language: str) -> str:

@@ -26,7 +26,8 @@ class Config:
     `model`: "default", "small", a path to a GGUF file, or hf:REPO:FILE. `encoder`: "default", or a folder or
     hub name that sentence-transformers loads. `calibration`: a file that `sanad calibrate` made for other weights
     than the default ones. `threads`: physical cores is best. `candidates`: sentences the model chooses from.
-    `evidence`: sentences it may choose. `hits`: sentences listed as retrieved. `max_tokens`: of an answer, at most.
+    `evidence`: sentences it may choose. `hits`: sentences listed as retrieved. `max_tokens`: of an answer in English, at
+    most; in a language that takes more (see `rag.evidence.tokens_each`), up to twice as many.
     `cache` holds the weights and, with `keep`, an index and a reading of every article. Both paths may be strings.
     Raises SanadError for a number that is not a whole one from 1 up.
     """

@@ -21,10 +21,14 @@ from rag.calibration import Calibration
 from rag.datatypes import Hit
 from rag.models import ChatModel, Reading
 from rag.reader import Reader
+from rag.sentences import CLOSING
 
 YES_NO = ("yes", "Yes", "no", "No")
 GAIN = (-1.0, 3.0)
 """What a token of the question can count for, in nats: one rare name alone does not carry a sentence."""
+
+ENGLISH = 0.25
+"""Tokens for each column of a question in English (see `tokens_each`), of which the default model takes fewest."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +73,7 @@ def choose_evidence(
     most: int,
 ) -> Evidence:
     """The sentences to cite: at most `most` of the best `candidates` hits, and what those are not understood without."""
-    near = hits[:candidates]
+    near = [hit for hit in hits if not heads(reader.article, hit.sentence)][:candidates] or hits[:candidates]
     needs = {hit.sentence: i for hit in near if (i := needed(reader.article, hit.sentence)) is not None}
     reading, places = reader.reading(sorted({*(hit.sentence for hit in near), *needs.values()}))
     views = [[places[i] for i in {needs.get(hit.sentence, hit.sentence), hit.sentence}] for hit in near]
@@ -144,7 +148,8 @@ def described(looks: Sequence[Look], hits: Sequence[Hit], same_language: bool) -
 
 
 def needed(article: Article, i: int) -> int | None:
-    """The sentence without which sentence i is not understood: the clause before a semicolon, the first row of a table.
+    """The sentence without which sentence i is not understood: the clause before a semicolon, the first row of a table, what is
+    said next where i asks.
 
     >>> article = Article.from_text("The bases lie in allied countries to this very day; which Moscow has refused to change. So.")
     >>> [needed(article, i) for i in range(3)]
@@ -152,12 +157,32 @@ def needed(article: Article, i: int) -> int | None:
     >>> article = Article.from_text("| Year | Income |\\n| 2021 | 4 million |\\n| 2022 | 5 million |")
     >>> [needed(article, i) for i in range(3)]
     [None, 0, 0]
+    >>> article = Article.from_text("Omar: Could we ship without payments?\\nHanna: No, never.\\nWei: Why?")
+    >>> [needed(article, i) for i in range(3)]
+    [1, None, None]
     """
     sentences, first = article.sentences, i
-    while first and all(one.text.startswith("|") for one in sentences[first - 1 : first + 1]):
+    while _row(article, first) and _row(article, first - 1):
         first -= 1
     if first < i:
         return first
     before, here = sentences[i - 1], sentences[i]
-    continues = i > 0 and before.paragraph == here.paragraph and before.text.endswith((";", "؛"))
-    return i - 1 if continues else None
+    greek = article.language == "el"
+    semicolons, asks = () if greek else (";", "؛"), ("?", "؟", "？", *(";" if greek else ""))
+    if i and before.paragraph == here.paragraph and before.text.endswith(semicolons):
+        return i - 1
+    return i + 1 if here.text.rstrip(CLOSING).endswith(asks) and i + 1 < len(sentences) else None
+
+
+def heads(article: Article, i: int) -> bool:
+    """Whether sentence i is the first row of a table: it names what the others have.
+
+    >>> article = Article.from_text("| Year | Income |\\n| 2021 | 4 million |")
+    >>> [heads(article, i) for i in range(2)]
+    [True, False]
+    """
+    return _row(article, i) and _row(article, i + 1) and not _row(article, i - 1)
+
+
+def _row(article: Article, i: int) -> bool:
+    return 0 <= i < len(article.sentences) and article.sentences[i].text.startswith("|")

@@ -53,6 +53,20 @@ def amounts(text: str, language: str) -> set[str]:
     return {str(match.lastgroup)[1:] for match in _words(language).finditer(_folded(text))}
 
 
+def in_thousands(text: str, language: str) -> list[str]:
+    """The numbers of a text that are counted in ten thousands, lakhs or crores as languages without those may write them.
+
+    >>> in_thousands("286亿元", "zh"), in_thousands("5 lakhs", "en"), in_thousands("5 million", "en")
+    (['28,600,000,000', '28600', '28.6'], [], [])
+    """
+    numbers, _, beside = _counted(text, language)
+    if all(power % 3 == 0 for power in beside):
+        return []
+    whole = {int(said) * 10**power for number in numbers for said, power in number if 0 <= power and 0 < len(said) < 10}
+    counted = [f"{n / 10**power:.10g}" for n in sorted(whole) for power in (6, 9, 12) if n >= 10**power]
+    return [f"{n:,}" for n in sorted(whole)] + counted
+
+
 def digits(number: str) -> str:
     """The digits of a number as ASCII ones, whatever digits it is written in.
 

@@ -8,6 +8,7 @@ import pytest
 
 from rag import Article, Chat, Config, QuestionError, SanadError, Turn, ask
 from rag.calibration import Logistic
+from rag.chat import checked
 from rag.citations import cite
 from rag.evidence import Evidence, tokens_each
 from rag.models import Hold
@@ -108,7 +109,7 @@ def test_of_an_article_beyond_the_models_capacity_only_candidates_are_read(tmp_p
 def test_a_short_question_is_completed_from_the_last_turn_and_shown_so(tmp_path):
     chat, _ = opened(tmp_path)
     last = Turn("What do spiders weave?", "Round nets [1]")
-    assert chat.ask("And then?", history=[last]).question == "What do spiders weave? Round nets [1] And then?"
+    assert chat.ask("And then?", history=[last]).question == "What do spiders weave? Round nets And then?"
     for whole in ("Which silver fish do herons catch every morning?", "2021年欧盟向阿富汗的邻国拨款多少？"):
         assert chat.ask(whole, history=[last]).question == whole
 
@@ -277,6 +278,27 @@ FALL = [
 def test_a_number_is_as_great_as_the_word_that_counts_it_makes_it(one, stands):
     language, claim, source_language, source = one
     assert numbers_stand(claim, language, source, source_language) is stands
+
+
+TABLE = """| Animal | Weaves | Catches |
+| Spider | round nets | flies |
+| Heron | nothing | silver fish |
+
+Geese fly. Why do small badgers sleep? Snow fell."""
+
+
+@pytest.mark.parametrize(
+    ("question", "cited"), [("Which animal catches what it weaves round?", [1, 0]), ("Why do small badgers sleep today?", [4, 5])]
+)
+def test_a_tables_first_row_is_cited_beside_another_and_a_question_beside_its_answer(tmp_path, question, cited):
+    chat, _ = opened(tmp_path, TABLE, candidates=1)
+    assert [citation.sentence for citation in chat.ask(question).citations] == cited
+
+
+@pytest.mark.parametrize("question", ["", " ", "?", "…", "🦊!"])
+def test_a_question_without_a_word_is_refused(question):
+    with pytest.raises(QuestionError, match="empty|has no word"):
+        checked(question)
 
 
 def test_the_sign_of_a_currency_is_compared_as_its_name_is():

@@ -137,7 +137,23 @@ def test_a_few_letters_of_another_language_do_not_change_that_of_a_text(language
 def test_of_languages_that_are_as_likely_the_expected_one_is_meant():
     assert [detect_language("Kim reddetti?", *expected) for expected in ((), ("tr",), ("ar", "tr"))] == ["sv", "tr", "tr"]
     assert detect_language("Warum?", "tr") == "de"
-    assert [detect_language("Хто це?", *expected) for expected in ((), ("uk",))] == ["ru", "uk"]
+    assert [detect_language("Парламент?", *expected) for expected in ((), ("uk",))] == ["ru", "uk"]
+    assert [detect_language(asked) for asked in ("Хто це?", "Що сталося?", "Кто это?", "Что случилось?")] == ["uk", "uk", "ru", "ru"]
+
+
+@pytest.mark.parametrize(
+    ("language", "question"),
+    [
+        ("de", "Wer ist Eleanor Whitcombe?"),
+        ("es", "¿Quién es François Hollande?"),
+        ("it", "Chi è Wolfgang Schäuble?"),
+        ("ro", "Cine este Recep Tayyip Erdoğan?"),
+        ("id", "Siapa Emmanuel Macron?"),
+        ("en", "When did Nguyễn Văn Thiệu resign?"),
+    ],
+)
+def test_a_name_of_several_words_does_not_tell_the_language(language, question):
+    assert detect_language(question) == language
 
 
 PROSE = [

@@ -4,6 +4,7 @@ import threading
 import pytest
 
 from rag import Article, ArticleError, Config, ModelError, QuestionError, SanadError
+from rag.citations import without_markers
 from rag.library import KEPT, Library
 from rag.sessions import ARTICLES, SESSIONS, Session, Sessions
 from tests.test_page import FEES, FORTY, HARBOUR, ORCHARD, TOKEN, Held, answered, library, opener
@@ -228,7 +229,7 @@ def test_errors_are_said_in_the_turn(caplog):
 def test_a_follow_up_is_read_with_the_last_turn_about_the_same_article():
     session = Session(library())
     said = answered(session, FEES).answer.text
-    assert answered(session, "And why?").answer.question == f"{FEES} {said} And why?"
+    assert answered(session, "And why?").answer.question == f"{FEES} {without_markers(said)} And why?"
     session.show(ORCHARD.hash)
     assert answered(session, "And why?").answer.question == "And why?"
 
