@@ -41,11 +41,20 @@ LETTERS = {
     "ARABIC": {"ar": re.compile("[يىكةأإ]"), "fa": re.compile("[پچژگکی]"), "ur": re.compile("[پچگکیٹڈڑںےھہ]")},
     "CYRILLIC": {"ru": re.compile("[ыэёъЫЭЁЪ]"), "uk": re.compile(r"[іїєґІЇЄҐ]|\b(?:[Щщ]о|[Хх]то|[Цц]е|[Кк]оли|[Чч]ому)\b")},
 }
-"""Letters of a language that not all of its script have, as they are mostly typed, and what it asks with; the first language where none has more."""
+"""Letters of a language that not all of its script have, as they are mostly typed, and what it asks with; the first language
+where none has more."""
 
 LINE = re.compile(r"[^\r\n\v\f\x1c-\x1e\x85\u2028\u2029]+")
-HARD_WRAP = 100
+HARD_WRAP, FULL = 100, 0.7
+"""Columns of a hard-wrapped line, at most, and the share of the longest one that a line fills before the next goes on with it."""
 HEADING = re.compile(r"#{1,6}\s")
+FRONT = re.compile(
+    r"\A---[ \t]*\r?\n((?i:title|author|date|lang|layout|slug|tags)[ \t]*:.*\n(?:(?:[\w -]+:|[ \t#-]).*\n)*?)"
+    r"(?:---|\.\.\.)[ \t]*\r?$",
+    re.MULTILINE,
+)
+"""What a Markdown file may begin with: lines in YAML about itself."""
+FENCE = re.compile(r"(?:```|~~~)\s*[\w+-]*$")
 BULLET = re.compile(r"(?:[•▪◦●‣·*–—-]|\(?\d{1,3}[.)])\s")
 ITEM = re.compile(rf"\s*(?:{HEADING.pattern}|\||\+\s|{BULLET.pattern})")
 """How a line begins that goes on from none: a heading, a row of a table, an item of a list, a turn of a dialogue."""
@@ -267,11 +276,11 @@ def _paragraphs(text: str) -> Iterator[tuple[int, int]]:
     """Offsets of paragraphs: lines, or blocks between blank lines where the text is hard-wrapped."""
     lines = [m.span() for m in LINE.finditer(text) if m.group().strip()]
     blank = re.search(r"\n[ \t]*\r?\n", text)
-    wrapped = len(lines) > 3 and blank and max(b - a for a, b in lines) <= HARD_WRAP
+    width = max((b - a for a, b in lines), default=0)
+    wrapped = len(lines) > 3 and blank and width <= HARD_WRAP
     block: list[tuple[int, int]] = []
     for line in lines:
-        whole = ITEM.match(text, *line) or block and HEADING.match(text, *block[-1])
-        if block and not (wrapped and not whole and text[block[-1][1] : line[0]].count("\n") < 2):
+        if block and not (wrapped and _goes_on(text, block[-1], line, FULL * width)):
             yield block[0][0], block[-1][1]
             block = []
         block.append(line)
@@ -279,14 +288,27 @@ def _paragraphs(text: str) -> Iterator[tuple[int, int]]:
         yield block[0][0], block[-1][1]
 
 
+def _goes_on(text: str, before: tuple[int, int], line: tuple[int, int], width: float) -> bool:
+    """Whether a line of a hard-wrapped text goes on with the one before it, which then had no room for its first word."""
+    if ITEM.match(text, *line) or HEADING.match(text, *before) or text[before[1] : line[0]].count("\n") > 1:
+        return False
+    word = text[slice(*line)].split(maxsplit=1)[0]
+    first = 1 if _script(word[0]) in UNSPACED else len(word)
+    full = word[0].islower() or len(text[slice(*before)].strip()) + 1 + first > width
+    return full and not any(_boilerplate(text[a:b].strip(), "") for a, b in (before, line))
+
+
 def _omissions(text: str, lines: list[tuple[int, int]]) -> tuple[Omission, ...]:
     """Boilerplate, bylines, handles and repeats among the paragraphs; none where nothing else would be left."""
     repeated = _repeated([_fold(text[a:b]) for a, b in lines])
+    front = FRONT.match(text)
     found = []
     for i, (a, b) in enumerate(lines):
         line = text[a:b].strip()
         following = text[slice(*lines[i + 1])].strip() if i + 1 < len(lines) else ""
-        if reason := _boilerplate(line, following):
+        if front and b <= front.end():
+            found.append(Omission(a, b, text[a:b], "front matter"))
+        elif reason := _boilerplate(line, following):
             found.append(Omission(a, b, text[a:b], reason))
         elif i in repeated:
             found.append(Omission(a, b, text[a:b], "repeat"))
@@ -300,6 +322,8 @@ def _boilerplate(line: str, following: str) -> str | None:
         return None
     if HANDLE.match(line):
         return "handle or address"
+    if FENCE.match(line):
+        return "markup"
     if _byline(line, following):
         return "byline"
     if DATELINE.match(line):

@@ -19,8 +19,8 @@ from itertools import chain, pairwise
 from pathlib import PurePath
 from typing import Any
 
+from rag.article import FRONT, decode
 from rag.article import MAX_BYTES as MAX_TEXT
-from rag.article import decode
 from rag.errors import ArticleError
 from rag.pdf import CONTROL, joined, one_line, page_lines, without_furniture
 
@@ -59,8 +59,6 @@ PAGE = re.compile(rb"(?:<\?xml[^>]*>\s*|<!--[^>]*-->\s*)*<(?:!doctype\s+html|htm
 TAG = re.compile(rb"<[a-z!/?]", re.IGNORECASE)
 CHARSET = re.compile(rb"""<(?:meta|\?xml)[^>]*?(?:charset|encoding)\s*=\s*["']?\s*([\w.:-]+)""", re.IGNORECASE)
 
-FRONT = re.compile(r"\A---[ \t]*\r?\n(.*?)^(?:---|\.\.\.)[ \t]*\r?$", re.DOTALL | re.MULTILINE)
-"""What a Markdown file may begin with: lines in YAML about itself."""
 ABOUT = re.compile(r"^(title|author)[ \t]*:[ \t]*+(?![\[{|>&*!])([^\r\n]*)", re.IGNORECASE | re.MULTILINE)
 """A line of it, but for values that are lists, objects or run over lines."""
 HEADING = re.compile(r"^ {0,3}(```|~~~).*?^ {0,3}\1|^ {0,3}#[ \t]+([^\r\n]+)", re.DOTALL | re.MULTILINE)

@@ -138,7 +138,8 @@ def test_of_languages_that_are_as_likely_the_expected_one_is_meant():
     assert [detect_language("Kim reddetti?", *expected) for expected in ((), ("tr",), ("ar", "tr"))] == ["sv", "tr", "tr"]
     assert detect_language("Warum?", "tr") == "de"
     assert [detect_language("Парламент?", *expected) for expected in ((), ("uk",))] == ["ru", "uk"]
-    assert [detect_language(asked) for asked in ("Хто це?", "Що сталося?", "Кто это?", "Что случилось?")] == ["uk", "uk", "ru", "ru"]
+    asked = ("Хто це?", "Що сталося?", "Кто это?", "Что случилось?")
+    assert [detect_language(question) for question in asked] == ["uk", "uk", "ru", "ru"]
 
 
 @pytest.mark.parametrize(
@@ -206,3 +207,13 @@ def test_in_a_hard_wrapped_text_items_rows_headings_and_turns_are_apart():
     lines = ["# Minutes", "The club met on Monday\nin the hall.", "- Budget approved", "- Fee raised", "1. First", "| a | b |"]
     lines += ["| 1 | 2 |", "## Staff", "Ann was hired.", "— Good morning, said Ann", "— Good evening, said Tom\nand left"]
     assert [s.text for s in Article.from_text("\n".join(["Wrapped.", "", *lines])).sentences] == ["Wrapped.", *lines]
+
+
+def test_in_a_hard_wrapped_text_a_line_with_room_for_the_next_word_does_not_go_on():
+    lines = ["Arsenal 2 Chelsea 1", "Everton 0 Leeds 0", "What comes next"]
+    lines += ["The league goes on in Liverpool on the last\nSaturday at noon."]
+    assert [s.text for s in Article.from_text("\n".join(["Results", "", *lines])).sentences] == ["Results", *lines]
+    furniture = "We use cookies to improve your experience"
+    article = Article.from_text(f"The bridge\n\n{furniture}\nWork begins in May and costs 3 million.\nSo.")
+    assert [o.text for o in article.omitted] == [furniture]
+    assert [s.text for s in article.sentences] == ["The bridge", "Work begins in May and costs 3 million.", "So."]

@@ -126,6 +126,12 @@ def test_each_kind_gives_sentences_title_author_and_the_name_without_a_folder(da
     assert (article.title, article.author, article.source) == (title, author, name.replace("\\", "/").split("/")[-1])
 
 
+def test_what_a_markdown_file_says_about_itself_and_fences_are_no_sentences():
+    text = "---\ntitle: Talks\ntags:\n  - a\n---\n\nOne.\n\n```bash\nmake serve\n```\n"
+    assert [s.text for s in Article.from_text(text).sentences] == ["One.", "make serve"]
+    assert [s.text for s in Article.from_text("---\nOmar: Who goes?\n---\nAnn: Me.").sentences] == ["Omar: Who goes?", "Ann: Me."]
+
+
 def test_a_file_is_opened_like_its_bytes(tmp_path):
     for name, data in {"a.docx": word("One. Two."), "a.txt": b"One. Two."}.items():
         (tmp_path / name).write_bytes(data)
