@@ -12,7 +12,7 @@ from rag import render
 from rag.article import Article
 from rag.errors import ArticleError, SanadError
 from rag.library import Library
-from rag.sessions import BEAT, Session, Sessions
+from rag.sessions import BEAT, Exchange, Session, Sessions
 
 EXPORTS = {"md": "text/markdown", "json": "application/json", "html": "text/html"}
 
@@ -31,14 +31,14 @@ class Page:
     def restore(self, call: dict[str, Any]) -> tuple[Any, ...]:
         """All of the tab's session: its conversation, its article and the articles it can show."""
         session = self._session(call)
-        turns = [render.turn(exchange, at) for at in range(len(session.exchanges)) if (exchange := session.turn(at))]
+        turns = [_turn(session, at, exchange) for at in range(len(session.exchanges)) if (exchange := session.turn(at))]
         return self._said(session, turns), *self._shown(session)
 
     def follow(self, call: dict[str, Any]) -> Iterator[Any]:
         """The turn that is being answered, while it grows."""
         session = self._session(call)
         for at, exchange in session.follow():
-            yield self._said(session, [render.turn(exchange, at)], notice=None)
+            yield self._said(session, [_turn(session, at, exchange)], notice=None)
 
     def ask(self, call: dict[str, Any], question: str, language: str, evidence: float) -> Iterator[tuple[Any, ...]]:
         """A new turn, or one in the place of another; the box is emptied when the question came from it."""
@@ -63,7 +63,7 @@ class Page:
         box: Any = gr.skip() if "question" in call else ""
         notice: str | None = ""
         for at, exchange in session.follow(asked):
-            yield self._said(session, [render.turn(exchange, at)], notice), box, *shown
+            yield self._said(session, [_turn(session, at, exchange)], notice), box, *shown
             box, shown, notice = gr.skip(), [gr.skip()] * 3, None
 
     def stop(self, call: dict[str, Any]) -> None:
@@ -148,6 +148,12 @@ class Page:
             render.about(session.article),
             gr.Dropdown(choices=[(one.title, one.hash) for one in listed], value=session.article.hash),
         )
+
+
+def _turn(session: Session, at: int, exchange: Exchange) -> str:
+    """A turn as HTML, with its article's title where the turn before it is about another."""
+    before = session.exchanges[:at][-1:]
+    return render.turn(exchange, at, titled=any(one.article.hash != exchange.article.hash for one in before))
 
 
 def _taken(file: Path) -> bytes:

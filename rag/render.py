@@ -42,16 +42,17 @@ def tongue(language: str) -> str:
     return f'lang="{escape(language)}" dir="{direction(language)}"'
 
 
-def turn(exchange: Exchange, number: int) -> str:
-    """A question and its answer, as far as it has come."""
+def turn(exchange: Exchange, number: int, *, titled: bool = False) -> str:
+    """A question and its answer, as far as it has come; `titled`, with the title of the article before it."""
     answer, language = exchange.answer, _labelled(exchange.answer.language)
     say = labels(language)
     asked = detect_language(exchange.asked)
     cards = "".join(_card(exchange, c, say) for c in answer.citations) if exchange.state == "done" else ""
+    title = f'<p class="of" {tongue(exchange.article.language)}>{escape(exchange.article.title)}</p>' if titled else ""
     return (
         f'<section class="turn{"" if exchange.over else " live"}" data-turn="{number}" '
         f'data-article="{exchange.article.hash}" data-copied="{say["copied"]}" {tongue(language)}>'
-        f'<p class="asked" {tongue(asked)}>{escape(exchange.asked)}</p>'
+        f'{title}<p class="asked" {tongue(asked)}>{escape(exchange.asked)}</p>'
         f"{_answer(exchange, say, language)}"
         f'<div class="citations">{cards}</div>'
         f"{_retrieved(exchange, say) if exchange.state == 'done' else ''}"

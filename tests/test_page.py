@@ -116,6 +116,15 @@ def test_a_turn_asked_again_brings_its_article_back(page):
     assert "harbour closed" in first[2]
 
 
+def test_a_turn_about_another_article_than_the_one_before_names_it(page):
+    for key in (ORCHARD.hash, HARBOUR.hash, HARBOUR.hash):
+        page.show(call(), key)
+        last(page.ask(call(), FEES, "auto", 3))
+    turns = page.restore(call())[0]["turns"]
+    assert [f'<p class="of" lang="en" dir="ltr">{HARBOUR.title}</p>' in turn for turn in turns] == [False, True, False]
+    assert all('class="of"' not in turn for turn in turns[::2])
+
+
 def test_a_pasted_text_becomes_the_article_and_an_empty_one_a_notice(page):
     said, article, *_, paste = page.add_text(call(), "A lighthouse stands here.")
     assert said["notice"] == "" and "A lighthouse stands here." in article and paste == ""
