@@ -72,6 +72,16 @@ def test_a_number_that_no_cited_sentence_has_halves_the_support_of_the_claim():
     assert said[2] == made[2] and said[2][0].support == 0.8
 
 
+@pytest.mark.parametrize(("tokens", "most"), [(1, 64), (15, 96), (99, 128)])
+def test_an_answer_may_be_longer_where_the_language_takes_more_tokens(tmp_path, monkeypatch, tokens, most):
+    chat, model = opened(tmp_path)
+    given = []
+    monkeypatch.setattr(model, "count", lambda text: tokens)
+    monkeypatch.setattr(model, "stream", lambda *parts, max_tokens, **options: given.append(max_tokens) or iter(["x"]))
+    chat.ask("Which silver fish do herons catch at every noon?")
+    assert given == [most]
+
+
 def test_a_question_about_something_else_is_not_answered(tmp_path):
     chat, _ = opened(tmp_path)
     answer = chat.ask("Quels avions atterrissent demain ?")
