@@ -153,6 +153,8 @@ class Chat:
 
     def _standalone(self, question: str, history: Sequence[Turn]) -> str:
         """The question as it stands alone: a short one after others gets what it leaves out from the last turn."""
+        if strange := [turn for turn in history if not isinstance(turn, Turn)]:
+            raise QuestionError(f"The history holds {strange[0]!r}. Give turns: Turn(question, answer).")
         if not history or len(question.split()) > FOLLOW_UP_WORDS or width(question) > FOLLOW_UP_WIDTH:
             return question
         last, words = history[-1], prompts.language(self._language(question, history))

@@ -124,6 +124,11 @@ def test_a_short_question_is_completed_from_the_last_turn_and_shown_so(tmp_path)
         assert chat.ask(whole, history=[last]).question == whole
 
 
+def test_a_history_of_anything_but_turns_is_refused(tmp_path):
+    with pytest.raises(QuestionError, match=r"holds \('Who\?', 'Foxes'\). Give turns"):
+        opened(tmp_path)[0].ask("And then?", history=[("Who?", "Foxes")])
+
+
 def test_a_completed_question_that_is_cut_is_not_asked(tmp_path, monkeypatch):
     chat, model = opened(tmp_path)
     monkeypatch.setattr(model, "stream", lambda *given, **options: iter(["What do", "…"]))
