@@ -9,20 +9,21 @@ from importlib import resources
 
 @dataclass(frozen=True)
 class Language:
-    """A language's English name, the Unicode names its letters begin with, its sentence for "not in the article", and
-    questions in it that are about nothing."""
+    """A language's English name, the Unicode names its letters begin with, its sentence for "not in the article", questions
+    in it that are about nothing, and a pattern of how a question begins that goes on from another: "And", "But"."""
 
     name: str
     script: tuple[str, ...]
     abstention: str
     blank: tuple[str, ...]
+    follows: str
 
 
 @cache
 def languages() -> dict[str, Language]:
     """Every language that an answer can be in, by its ISO 639-1 code."""
     return {
-        code: Language(entry["name"], tuple(entry["script"]), entry["abstention"], tuple(entry["blank"]))
+        code: Language(entry["name"], tuple(entry["script"]), entry["abstention"], tuple(entry["blank"]), entry["follows"])
         for code, entry in json.loads(_read("languages.json")).items()
     }
 

@@ -19,7 +19,7 @@ from rag.calibration import Calibration
 from rag.citations import cite, without_markers
 from rag.config import Config
 from rag.datatypes import Answer, Hit, Timings, Turn
-from rag.decoding import letters, unasked
+from rag.decoding import QUESTION_MARKS, letters, unasked
 from rag.errors import QuestionError
 from rag.evidence import ENGLISH, Evidence, choose_evidence, width
 from rag.lexical import STEM, terms
@@ -33,7 +33,7 @@ from rag.retriever import Retriever
 MAX_QUESTION = 2_000
 FOLLOW_UP_WORDS, FOLLOW_UP_WIDTH = 4, 24
 """A question of at most as many words, and columns (see `width`) where words have no space between them, is read as a follow-up
-where there is a history."""
+where there is a history; one of twice as many that begins with "and" or the like, too."""
 
 
 class Chat:
@@ -155,9 +155,10 @@ class Chat:
         """The question as it stands alone: a short one after others gets what it leaves out from the last turn."""
         if strange := [turn for turn in history if not isinstance(turn, Turn)]:
             raise QuestionError(f"The history holds {strange[0]!r}. Give turns: Turn(question, answer).")
-        if not history or len(question.split()) > FOLLOW_UP_WORDS or width(question) > FOLLOW_UP_WIDTH:
+        words = prompts.language(self._language(question, history))
+        if not history or not follows(question, words.follows):
             return question
-        last, words = history[-1], prompts.language(self._language(question, history))
+        last = history[-1]
         answer = "" if last.answer in {one.abstention for one in prompts.languages().values()} else without_markers(last.answer)
         reading = self.model.read(prompts.fill("conversation", earlier=last.question, answer=answer), [])
         prompt = prompts.fill("standalone", question=question, language=words.name)
@@ -214,15 +215,30 @@ def checked(question: str) -> str:
     return question
 
 
+def follows(question: str, begins: str) -> bool:
+    """Whether a question after others is read as a follow-up: it is short, or not long and begins so.
+
+    >>> [follows(asked, "and|but") for asked in ("Who is she?", "Who signed the peace treaty?", "And who signed the treaty?")]
+    [True, False, True]
+    """
+    most = 2 if re.match(rf"(?:{begins})\b", question, re.IGNORECASE) else 1
+    return len(question.split()) <= most * FOLLOW_UP_WORDS and width(question) <= most * FOLLOW_UP_WIDTH
+
+
 def completes(said: str, question: str, last: str) -> bool:
-    """Whether a question was completed to `said`: that is no piece, is not the last one, and has all long words of the question.
+    """Whether a question was completed to `said`: that is no piece, is not the last one nor two, where the question was not too
+    short to stand alone, and has all long words of the question.
 
     >>> said = ["How many batteries are in stock?", "How many encoders are in stock?", "How many …"]
     >>> [completes(one, "And batteries?", "How many encoders are in stock?") for one in said]
     [True, False, False]
+    >>> completes("Who came? And how many fish did they bring?", "And how many fish did they bring?", "Who came?")
+    False
     """
     words = {term for term in terms(question) if len(term) >= STEM}
-    return bool(said) and not said.endswith("…") and letters(said) != letters(last) and words <= set(terms(said))
+    two = len(question.split()) > FOLLOW_UP_WORDS and sum(map(said.count, QUESTION_MARKS)) > 1
+    one = bool(said) and not said.endswith("…") and not two and letters(said) != letters(last)
+    return one and words <= set(terms(said))
 
 
 def known(language: str) -> str:
