@@ -152,7 +152,7 @@ class Chat:
         return detect_language(question, self.article.language, *before)
 
     def _standalone(self, question: str, history: Sequence[Turn]) -> str:
-        """The question as it stands alone: a short one after others gets what it leaves out from the last turn."""
+        """The question as it stands alone: one that goes on from others gets what it leaves out from the last turn."""
         if strange := [turn for turn in history if not isinstance(turn, Turn)]:
             raise QuestionError(f"The history holds {strange[0]!r}. Give turns: Turn(question, answer).")
         words = prompts.language(self._language(question, history))
