@@ -216,10 +216,10 @@ def test_markdown_of_a_hostile_article_is_nothing_but_its_text():
 
 
 def test_a_quote_of_several_lines_stays_one_quote():
-    lines = "\n\n".join(["The committee met\n    ~~~ and decided\n===\n> nothing."] * 4)
+    lines = "\n\n".join(["The committee met\n    ~~~ and decided\n> nothing at all\n==="] * 4)
     c = answered(conversation(lines), 0)
     assert c.answers[0].citations[0].quote.count("\n") == 3
-    assert "> The committee met\n> \\~\\~\\~ and decided\n> \\===\n> \\> nothing.\n" in to_markdown(c)
+    assert "> The committee met\n> \\~\\~\\~ and decided\n> \\> nothing at all\n> \\===\n" in to_markdown(c)
 
 
 @given(st.text(alphabet=st.characters() | st.sampled_from("\r\n\t \\`*_{}[]<>()#+-.!|~&=:1\ud800\u202e"), max_size=60))
