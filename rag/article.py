@@ -5,7 +5,6 @@ Nothing of the text is ever edited. Boilerplate and repeats are not removed: the
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 import unicodedata
 from bisect import bisect_right
@@ -19,15 +18,15 @@ from typing import Any
 
 from rag.datatypes import Omission, Sentence
 from rag.errors import ArticleError
-from rag.sentences import LONG_SENTENCE, SHORT_CLAUSE, split_sentences
+from rag.lexical import UNSPACED
+from rag.omissions import author_of, boilerplate, omissions
+from rag.sentences import split_sentences
 
 MAX_BYTES = 5_000_000
 MAX_SENTENCES = 50_000
 """As many as a book of the most bytes has; only a text made to has more, and each costs a vector and a search."""
 SAMPLE = 10_000
 """Characters by which the language is told."""
-SHORT_LINE = 200
-"""Only lines of fewer characters can be boilerplate: a paragraph that speaks of cookies is prose."""
 
 SCRIPTS = {"GREEK": "el", "THAI": "th", "DEVANAGARI": "hi", "HANGUL": "ko", "CJK": "zh", "HEBREW": "he"}
 RIGHT_TO_LEFT = {"ar", "fa", "he", "ur"}
@@ -48,58 +47,9 @@ LINE = re.compile(r"[^\r\n\v\f\x1c-\x1e\x85\u2028\u2029]+")
 HARD_WRAP, FULL = 100, 0.7
 """Columns of a hard-wrapped line, at most, and the share of the longest one that a line fills before the next goes on with it."""
 HEADING = re.compile(r"#{1,6}\s")
-FRONT = re.compile(
-    r"\A---[ \t]*\r?\n((?i:title|author|date|lang|layout|slug|tags)[ \t]*:.*\n(?:(?:[\w -]+:|[ \t#-]).*\n)*?)"
-    r"(?:---|\.\.\.)[ \t]*\r?$",
-    re.MULTILINE,
-)
-"""What a Markdown file may begin with: lines in YAML about itself."""
-FENCE = re.compile(r"(?:```|~~~)\s*[\w+-]*$")
 BULLET = re.compile(r"(?:[•▪◦●‣·*–—-]|\(?\d{1,3}[.)])\s")
 ITEM = re.compile(rf"\s*(?:{HEADING.pattern}|\||\+\s|{BULLET.pattern})")
 """How a line begins that goes on from none: a heading, a row of a table, an item of a list, a turn of a dialogue."""
-ALIKE = 8
-"""Of so many lines that begin alike it is looked whether they stand again in a longer one; a list of a thousand is no quote."""
-
-_DATA = json.loads(resources.files("rag").joinpath("data/boilerplate.json").read_text("utf-8"))
-
-
-def _said(kind: str) -> str:
-    """A pattern of what the languages of data/boilerplate.json have of a kind."""
-    one = f"(?:{_DATA['common']['network']})"
-    either = "|".join(language[kind] for language in _DATA.values() if kind in language)
-    return "(?:" + either.replace("NETWORK", f"{one}(?:(?:[,،/]| and| or| et| und| y| и| و)? ?{one})*") + ")"
-
-
-MARKS = r"[\s:：.!…»›>|–—-]*$"
-FURNITURE = re.compile(
-    rf"^(?:{_said('alone')}{MARKS}|{_said('titled')}(?:\s*[:：].*$|{MARKS})|{_said('cookies')}[^\d\n]*$)", re.IGNORECASE
-)
-"""What a site says around its articles: whole lines, never how one begins: "Share prices fell.", "Cookies cost 3 dollars."."""
-YEARS = r"\d{4}(?:\s*[–-]\s*\d{4})?"
-RESERVED = rf"\s*{_said('rights')}(?!\w)"
-RIGHTS = re.compile(
-    rf"(?:^(?:copyright\s*)?(?:©|\(c\))\s*(?:{YEARS})?|\bcopyright\W{{1,5}}{YEARS}|©\s*(?:{YEARS}|$))[\s.,]*(?:{RESERVED})?"
-    rf"|(?:^|[.,،。|–—-]){RESERVED}",
-    re.IGNORECASE,
-)
-"""That rights are reserved; by whom stands before or after, and only names do: "The © sign was introduced in 1909." is prose."""
-CREDIT = re.compile(rf"^(?:(?P<photo>{_said('photo')})|{_said('source')})\s*[:：=]\s*(?P<whom>.+)$", re.IGNORECASE)
-AGENCY = re.compile(_said("agency"), re.IGNORECASE)
-DATELINE = re.compile(
-    rf"^{_said('published')}(?=\W)(?=.*(?<!\d)\d{{1,2}}(?!\d))(?=.*\d\D+\d)"
-    rf"(?:[\W\d]|(?<![^\W\d])(?:{_said('published')}|{_said('dates')})(?![^\W\d]))+$",
-    re.IGNORECASE,
-)
-"""When it was published: a day, a month and a year or the time of day, and no other word. "Published 1925" may be of a book."""
-NAMED = re.compile(
-    r"(?:(?:(?:written |reported )?by|par|von|por|автор)\s*:?\s+(?!der\b|de\b)|(?:بقلم\s*:?|كتبت?\s*:)\s*)", re.IGNORECASE
-)
-APART = re.compile(r"\s*[,،、&/|]\s*|\s+(?:and|et|und|y|e|и|via)\s+")
-SMALL = {"de", "del", "da", "di", "van", "von", "der", "den", "du", "la", "al", "el", "bin", "ibn"}
-"""Words of a name that need no capital."""
-UNSPACED = ("CJK", "HIRAGANA", "KATAKANA", "THAI")
-HANDLE = re.compile(r"^(?:@\w+|https?://\S+|www\.\S+|[\w.+-]+@[\w-]+\.[\w.]+)$", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -124,7 +74,7 @@ class Article:
         if not text.strip():
             raise ArticleError("The article is empty. Give a text with at least one sentence.")
         lines = list(_paragraphs(text))
-        omitted = _omissions(text, lines)
+        omitted = omissions(text, lines)
         left_out = {(o.start, o.end) for o in omitted}
         kept = [line for line in lines if line not in left_out]
         language = detect_language(" ".join(text[a:b] for a, b in kept)[:SAMPLE])
@@ -140,7 +90,7 @@ class Article:
             language=language,
             sentences=tuple(Sentence(i, a, b, text[a:b], number) for i, (a, b, number) in enumerate(sentences)),
             omitted=omitted,
-            author=author or _author(omitted),
+            author=author or author_of(omitted),
             source=source,
         )
 
@@ -293,155 +243,9 @@ def _goes_on(text: str, before: tuple[int, int], line: tuple[int, int], width: f
     if ITEM.match(text, *line) or HEADING.match(text, *before) or text[before[1] : line[0]].count("\n") > 1:
         return False
     word = text[slice(*line)].split(maxsplit=1)[0]
-    first = 1 if _script(word[0]) in UNSPACED else len(word)
+    first = 1 if UNSPACED.match(word) else len(word)
     full = word[0].islower() or len(text[slice(*before)].strip()) + 1 + first > width
-    return full and not any(_boilerplate(text[a:b].strip(), "") for a, b in (before, line))
-
-
-def _omissions(text: str, lines: list[tuple[int, int]]) -> tuple[Omission, ...]:
-    """Boilerplate, bylines, handles and repeats among the paragraphs; none where nothing else would be left."""
-    repeated = _repeated([_fold(text[a:b]) for a, b in lines])
-    front = FRONT.match(text)
-    found = []
-    for i, (a, b) in enumerate(lines):
-        line = text[a:b].strip()
-        following = text[slice(*lines[i + 1])].strip() if i + 1 < len(lines) else ""
-        if front and b <= front.end():
-            found.append(Omission(a, b, text[a:b], "front matter"))
-        elif reason := _boilerplate(line, following):
-            found.append(Omission(a, b, text[a:b], reason))
-        elif i in repeated:
-            found.append(Omission(a, b, text[a:b], "repeat"))
-    left = set(lines) - {(o.start, o.end) for o in found}
-    return tuple(found) if any(c.isalnum() for a, b in left for c in text[a:b]) else ()
-
-
-def _boilerplate(line: str, following: str) -> str | None:
-    """Why a line is no part of the article: what it is, judged by it and the one that follows."""
-    if len(line) >= SHORT_LINE:
-        return None
-    if HANDLE.match(line):
-        return "handle or address"
-    if FENCE.match(line):
-        return "markup"
-    if _byline(line, following):
-        return "byline"
-    if DATELINE.match(line):
-        return "dateline"
-    return "boilerplate" if FURNITURE.match(line) or _rights(line) or _credit(line) else None
-
-
-def _byline(line: str, following: str) -> bool:
-    """Whether a line says who wrote it: "By" and full names, or a full name before its handle or e-mail address.
-
-    >>> _byline("By Ann de Vries, Reuters", ""), _byline("Ann Lee", "@ann"), _byline("ann lee", "@ann")
-    (True, True, True)
-    >>> _byline("Por España, Morata y Olmo", ""), _byline("Open daily", "@museum"), _byline("open daily", "@museum")
-    (False, False, False)
-    """
-    if by := NAMED.match(line):
-        return len(line) < 60 and all(AGENCY.fullmatch(one) or _person(one) for one in APART.split(line[by.end() :]))
-    if line.islower() and following[:2].lower() == f"@{line[0]}":  # a handle is mostly made of the name
-        line = line.title()
-    return bool(HANDLE.match(following)) and "@" in following.partition("/")[0] and _person(line)
-
-
-def _person(text: str) -> bool:
-    """Whether it may be a person's full name: two or three words, with capitals where their script has them.
-
-    >>> [_person(one) for one in ("Tom O'Neil", "Anna de Vries", "أحمد علي", "Rail", "Open late", "Tel. 020", "公司 收入")]
-    [True, True, True, False, False, False, False]
-    """
-    words = [word for word in text.split() if word not in SMALL]
-    return 2 <= len(words) <= 3 and text[-1] != "." and all(map(_name, words))
-
-
-def _name(word: str) -> bool:
-    spaced = not word[0].islower() and _script(word[0]) not in (None, *UNSPACED)
-    return spaced and all(c in ".'’-" or unicodedata.category(c)[0] in "LM" for c in word)
-
-
-def _rights(line: str) -> bool:
-    """Whether a line says that rights are reserved, and nothing else but whose they are."""
-    if not RIGHTS.search(line):
-        return False
-    whose = re.sub(rf"{YEARS}|\b\w\S*\.\w{{2,}}", " ", RIGHTS.sub(" ", line))
-    words = [word for word in (word.strip(".,،|–—-()«»\"'") for word in whose.split()) if word and word not in SMALL]
-    return len(words) <= (5 if line != line.lower() else 3) and all(_name(word) or _script(word[0]) in UNSPACED for word in words)
-
-
-def _credit(line: str) -> bool:
-    """Whether a line names an agency as the source or, of a photo, an agency or a person."""
-    if not (said := CREDIT.match(line)):
-        return False
-    people = [one for one in APART.split(said["whom"].strip(" .()")) if not AGENCY.fullmatch(one)]
-    return not people or said["photo"] is not None and all(one[:1].isupper() and _person(one) for one in people)
-
-
-def _author(omitted: tuple[Omission, ...]) -> str | None:
-    """Who wrote it, where exactly one line says so."""
-    lines = [one.text.strip() for one in omitted if one.reason == "byline"]
-    return NAMED.sub("", lines[0], count=1) if len(lines) == 1 else None
-
-
-def _repeated(paragraphs: list[str]) -> set[int]:
-    """Places of paragraphs that stand again, whole: later in a longer one, or earlier as they are.
-
-    >>> said = "the gates of the old harbour stay open at night"
-    >>> _repeated([said, "the mayor spoke", f"he said that {said} in summer", "the mayor spoke", said])
-    {0, 4}
-    """
-    first: dict[str, int] = {}
-    begun: dict[str, list[str]] = {}
-    found = set()
-    for i, paragraph in enumerate(paragraphs):
-        if paragraph in first:
-            found.add(i)
-        elif len(paragraph) >= SHORT_CLAUSE:
-            first[paragraph] = i
-            alike = begun.setdefault(paragraph[:SHORT_CLAUSE], [])
-            if len(paragraph) <= LONG_SENTENCE and len(alike) < ALIKE:
-                alike.append(paragraph)
-    for paragraph in first:
-        for at in range(len(paragraph) - SHORT_CLAUSE + 1):
-            for quote in begun.get(paragraph[at : at + SHORT_CLAUSE], ()):
-                if len(paragraph) > len(quote) and paragraph.startswith(quote, at) and _whole(paragraph, at, at + len(quote)):
-                    found.add(first[quote])
-    return found
-
-
-def _whole(text: str, start: int, end: int) -> bool:
-    """Whether a part of a folded text begins and ends where words do, and with no number that what is next to it may change.
-
-    Where no word is set apart, as in Chinese, only the numbers tell.
-
-    >>> [_whole("he paid 12 million for it", 3, end) for end in (10, 17, 18)], [_whole("收入达三百", 0, end) for end in (3, 4)]
-    ([False, False, True], [True, False])
-    """
-    spaced = " " in text[start:end]
-    before = not start or not text[start].isnumeric() and (text[start - 1] == " " or not spaced)
-    return before and (end == len(text) or not text[end - 1].isnumeric() and (text[end] == " " or not spaced))
-
-
-def _fold(text: str) -> str:
-    """Its words and amounts, without what is between them.
-
-    >>> _fold("“It fell – by 1,250.5 £, to -3 %!”"), _fold("की") == _fold("के")
-    ('it fell by 1,250.5 £ to -3 %', False)
-    """
-    text = text.lower()
-    pairs = zip(" " + text, text, text[1:] + " ", strict=False)
-    return " ".join("".join(c if _told(before, c, after) else " " for before, c, after in pairs).split())
-
-
-def _told(before: str, character: str, after: str) -> bool:
-    """Whether a character between two tells one word or amount from another."""
-    kind = unicodedata.category(character)
-    if character in ".,-–":
-        return after.isdigit()
-    if kind in ("Mn", "Mc"):  # of an Indian or Thai word, say, and not of an emoji
-        return before.isalnum() or unicodedata.category(before) in ("Mn", "Mc")
-    return character.isalnum() or kind in ("Sc", "Sm") or character in "%‰٪"
+    return full and not any(boilerplate(text[a:b].strip(), "") for a, b in (before, line))
 
 
 def _plausible(text: str) -> bool:

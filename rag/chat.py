@@ -155,10 +155,11 @@ class Chat:
         """The question as it stands alone: one that goes on from others gets what it leaves out from the last turn."""
         if strange := [turn for turn in history if not isinstance(turn, Turn)]:
             raise QuestionError(f"The history holds {strange[0]!r}. Give turns: Turn(question, answer).")
-        words = prompts.language(self._language(question, history))
-        if not history or not follows(question, words.follows):
+        if not history:
             return question
-        last = history[-1]
+        last, words = history[-1], prompts.language(self._language(question, history))
+        if not follows(question, words.follows):
+            return question
         answer = "" if last.answer in {one.abstention for one in prompts.languages().values()} else without_markers(last.answer)
         reading = self.model.read(prompts.fill("conversation", earlier=last.question, answer=answer), [])
         prompt = prompts.fill("standalone", question=question, language=words.name)

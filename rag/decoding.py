@@ -7,13 +7,13 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
 import numpy as np
 
-from rag.numbers import digits
+from rag.numbers import POINTS, digits
 
 CONTRAST, PLAUSIBLE = 1.0, float(np.log(10))
 """How much an answer leans on its evidence, and how many nats below the likeliest token another may be written."""
 REPEATED = 6
 """A run of as many tokens is written once."""
-SEPARATOR = re.compile("[.,٫٬]")
+SEPARATOR = re.compile(f"[{POINTS}]")
 DECIMAL = re.compile(rf"\d+(?:{SEPARATOR.pattern}\d+)*")
 BEGUN = re.compile(rf"(?:\d+{SEPARATOR.pattern})*\d*$")
 QUESTION_MARKS = frozenset("?؟？;\u037e")

@@ -19,9 +19,10 @@ from itertools import chain, pairwise
 from pathlib import PurePath
 from typing import Any
 
-from rag.article import FRONT, decode
 from rag.article import MAX_BYTES as MAX_TEXT
+from rag.article import decode
 from rag.errors import ArticleError
+from rag.omissions import FRONT
 from rag.pdf import CONTROL, joined, one_line, page_lines, without_furniture
 
 MAX_BYTES = 20_000_000

@@ -9,7 +9,9 @@ from functools import cache
 from importlib import resources
 
 SIGNS = {"$": "USD", "USD": "USD", "€": "EUR", "EUR": "EUR"}
-SEPARATOR = re.compile("[.,:٫٬]")
+POINTS = ".,٫٬"
+"""What may stand within a number, before thousands or decimals."""
+SEPARATOR = re.compile(f"[{POINTS}:]")
 NUMBER = re.compile(rf"\d{{1,3}}(?:[ \u00a0\u2009\u202f'’]\d{{3}})+(?!\d)(?:[.,]\d+)?|\d+(?:{SEPARATOR.pattern}\d+)*")
 """Also with its thousands apart, by spaces or as the Swiss write them."""
 RANGE = re.compile(r"\s*(?:[-–—~～]|\w{1,4})\s*")

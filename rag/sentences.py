@@ -90,7 +90,7 @@ def _ends_sentence(text: str, begin: int, end: int, match: re.Match[str], langua
     last, first = _last_and_first(language)
     if last.search(text, near, match.start()) and first.match(text, match.end()):
         return True
-    if len(words := text[near : match.start()].split()[-2:]) == 2 and _words("names of letters", language).issuperset(words):
+    if len(words := text[near : match.start()].split()[-2:]) == 2 and _words(language, "names of letters").issuperset(words):
         return True  # of بي بي سي., not an initial
     before = WORD_BEFORE.search(text, near, match.start())
     return not (before and _abbreviated(before.group(), text, match.end(), language))
@@ -103,8 +103,8 @@ def _abbreviated(word: str, text: str, after: int, language: str) -> bool:
     [True, True, False, True]
     """
     lower = word.lower()
-    known = _words("abbreviations", language) | _words("names of letters", language)
-    if lower in known or (lower in _words("before a number", language) or lower.endswith("str")) and NUMBER.match(text, after):
+    known = _words(language, "abbreviations", "names of letters")
+    if lower in known or (lower in _words(language, "before a number") or lower.endswith("str")) and NUMBER.match(text, after):
         return True  # also Hauptstr. 5
     if language in ORDINALS and ORDINAL.fullmatch(word):
         return True
@@ -115,16 +115,15 @@ def _abbreviated(word: str, text: str, after: int, language: str) -> bool:
 
 
 @cache
-def _words(kind: str, language: str) -> frozenset[str]:
+def _words(language: str, *kinds: str) -> frozenset[str]:
     """Those of a language and those that many share."""
-    known = _DATA[kind]
-    return frozenset(f"{known['common']} {known.get(language, '')}".split())
+    return frozenset(word for kind in kinds for own in ("common", language) for word in _DATA[kind].get(own, "").split())
 
 
 @cache
 def _last_and_first(language: str) -> tuple[re.Pattern[str], re.Pattern[str]]:
     """An abbreviation that may end a sentence, without its dot, and a word that then begins the next: at 5 p.m. The crowd."""
-    last, first = ("|".join(sorted(_words(kind, language))) for kind in ("may end a sentence", "begins a sentence"))
+    last, first = ("|".join(sorted(_words(language, kind))) for kind in ("may end a sentence", "begins a sentence"))
     return re.compile(rf"(?<!\w)(?:{last})$", re.IGNORECASE), re.compile(rf"\s++(?:{first})(?=[\s,،'’])")
 
 

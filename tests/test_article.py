@@ -157,52 +157,6 @@ def test_a_name_of_several_words_does_not_tell_the_language(language, question):
     assert detect_language(question) == language
 
 
-PROSE = [
-    "Share prices at Acme fell 12% on Monday.",
-    "Related companies in the group lost 3%.",
-    "The company bakes cookies for 40 countries.",
-    "Copyright law was changed in 2019 by parliament.",
-    "Follow us into the factory, the manager said.",
-    "By Tuesday the shares had recovered",
-    "Read more books, the minister urged.",
-    "إعلان الحرب صدر في 5 يونيو.",
-    "شارك في الاجتماع 30 وزيرا من 12 دولة.",
-    "اشترك في الحرب 30 جنديا",
-    "كتب الرئيس رسالة إلى البرلمان",
-    "إعداد الميزانية يستغرق شهرا",
-    "Реклама алкоголя запрещена с 2012 года.",
-    "Поделиться опытом приехали 30 врачей из Казани.",
-    "Publicité mensongère : l'entreprise condamnée à 2 millions",
-    "Von der Leyen bleibt Präsidentin",
-]
-AROUND = [
-    "This website uses cookies to improve your experience.",
-    "هذا الموقع يستخدم ملف تعريف الارتباط Cookie",
-    "© 2024 The Harbour Times. All rights reserved.",
-    "جميع الحقوق محفوظة للصحيفة",
-    "Share this article",
-    "Follow us on Facebook",
-    "Subscribe to our newsletter",
-    "Read more: what the harbour master said",
-    "Related stories",
-    "Photo: Ann Lee",
-    "By Anna de Vries and Tom O'Neil",
-    "By J. K. LEE",
-    "بقلم: حازم عياد",
-    "كتب: أحمد علي",
-    "Автор: Иван Петров",
-    "Читайте также: что сказал министр",
-    "Lire aussi : ce que dit le ministre",
-    "إعلان",
-]
-
-
-@pytest.mark.parametrize(("line", "left_out"), [*((line, False) for line in PROSE), *((line, True) for line in AROUND)])
-def test_what_a_site_says_around_its_article_is_left_out_and_prose_is_not(line, left_out):
-    article = Article.from_text(f"The town lies in a valley.\n\n{line}\n\nNobody knows why it was built there.")
-    assert [omitted.text for omitted in article.omitted] == [line] * left_out
-
-
 def test_in_a_hard_wrapped_text_items_rows_headings_and_turns_are_apart():
     lines = ["# Minutes", "The club met on Monday\nin the hall.", "- Budget approved", "- Fee raised", "1. First", "| a | b |"]
     lines += ["| 1 | 2 |", "## Staff", "Ann was hired.", "— Good morning, said Ann", "— Good evening, said Tom\nand left"]

@@ -3,9 +3,25 @@ import re
 import pytest
 
 from rag import Article
-from rag.article import _DATA
+from rag.omissions import _DATA
 
 PROSE = [
+    "Share prices at Acme fell 12% on Monday.",
+    "Related companies in the group lost 3%.",
+    "The company bakes cookies for 40 countries.",
+    "Copyright law was changed in 2019 by parliament.",
+    "Follow us into the factory, the manager said.",
+    "By Tuesday the shares had recovered",
+    "Read more books, the minister urged.",
+    "إعلان الحرب صدر في 5 يونيو.",
+    "شارك في الاجتماع 30 وزيرا من 12 دولة.",
+    "اشترك في الحرب 30 جنديا",
+    "كتب الرئيس رسالة إلى البرلمان",
+    "إعداد الميزانية يستغرق شهرا",
+    "Реклама алкоголя запрещена с 2012 года.",
+    "Поделиться опытом приехали 30 врачей из Казани.",
+    "Publicité mensongère : l'entreprise condamnée à 2 millions",
+    "Von der Leyen bleibt Präsidentin",
     "Allow cookies to cool on a rack for ten minutes.",
     "Our cookies cost 3 dollars a box.",
     "We use cookies instead of sponge, the baker said.",
@@ -47,6 +63,24 @@ PROSE = [
     "Leer más libros es bueno",
 ]
 AROUND = [
+    "This website uses cookies to improve your experience.",
+    "هذا الموقع يستخدم ملف تعريف الارتباط Cookie",
+    "© 2024 The Harbour Times. All rights reserved.",
+    "جميع الحقوق محفوظة للصحيفة",
+    "Share this article",
+    "Follow us on Facebook",
+    "Subscribe to our newsletter",
+    "Read more: what the harbour master said",
+    "Related stories",
+    "Photo: Ann Lee",
+    "By Anna de Vries and Tom O'Neil",
+    "By J. K. LEE",
+    "بقلم: حازم عياد",
+    "كتب: أحمد علي",
+    "Автор: Иван Петров",
+    "Читайте также: что сказал министр",
+    "Lire aussi : ce que dit le ministre",
+    "إعلان",
     "We use cookies to ensure that we give you the best experience on our website.",
     "By continuing to use this site, you agree to our use of cookies.",
     "Accept all cookies",
