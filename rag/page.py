@@ -109,7 +109,8 @@ class Page:
         return _or_error(lambda: {"text": self._session(call).translate(at, number)})
 
     def export(self, call: dict[str, Any]) -> dict[str, str]:
-        """The conversation about the article on show, as a file of the kind asked for: its name, type and text."""
+        """The conversation about the article on show, as a file of the kind asked for: its name, type and text, and a notice
+        that names the other articles where the conversation is about some."""
         return _or_error(lambda: _file(self.library, self._session(call), str(call["kind"])))
 
     def _session(self, call: dict[str, Any]) -> Session:
@@ -178,7 +179,8 @@ def _or_error(answer: Callable[[], dict[str, str]]) -> dict[str, str]:
 def _file(library: Library, session: Session, kind: str) -> dict[str, str]:
     from rag import export
 
-    turns = [e for e in session.exchanges if e.state in ("done", "stopped") and e.article.hash == session.article.hash]
+    answered = [e for e in session.exchanges if e.state in ("done", "stopped")]
+    turns = [e for e in answered if e.article.hash == session.article.hash]
     if not turns:
         raise SanadError("There is no answer about this article yet. Ask something, then export it.")
     chat = library.chat(session.article)
@@ -193,4 +195,7 @@ def _file(library: Library, session: Session, kind: str) -> dict[str, str]:
         made=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
     )
     write = {"md": export.to_markdown, "json": export.to_json, "html": export.to_html}[kind]
-    return {"name": f"sanad-{session.article.hash[:8]}.{kind}", "type": EXPORTS[kind], "text": write(conversation)}
+    others = "; ".join(dict.fromkeys(e.article.title for e in answered if e not in turns))
+    notice = f"Only the answers about this article are saved. Show the other articles to save theirs: {others}" if others else ""
+    name = f"sanad-{session.article.hash[:8]}.{kind}"
+    return {"name": name, "type": EXPORTS[kind], "text": write(conversation), "notice": notice}

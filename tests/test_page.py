@@ -168,9 +168,17 @@ def test_the_conversation_about_the_article_on_show_is_exported(page, kind):
     last(page.ask(call(), FEES, "auto", 3))
     file = page.export(call(kind=kind))
     assert file["name"] == f"sanad-{HARBOUR.hash[:8]}.{kind}" and file["type"] == app.EXPORTS[kind]
-    assert "Fishermen protested loudly against harbour fees." in file["text"]
+    assert "Fishermen protested loudly against harbour fees." in file["text"] and file["notice"] == ""
     page.show(call(), ORCHARD.hash)
     assert "error" in page.export(call(kind=kind))
+
+
+def test_where_the_conversation_is_about_other_articles_too_an_export_names_them(page):
+    last(page.ask(call(), FEES, "auto", 3))
+    page.show(call(), ORCHARD.hash)
+    last(page.ask(call(), FORTY, "auto", 3))
+    file = page.export(call(kind="md"))
+    assert file["notice"].endswith(f": {HARBOUR.title}") and FEES not in file["text"] and FORTY in file["text"]
 
 
 def test_loading_is_shown_until_the_article_is_open(page):

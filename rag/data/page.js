@@ -288,8 +288,9 @@ async function copy(button) {
 const asked = async (name, what) => (await server[name]({ token, ...what })) ?? { error: "The server can't be reached." };
 
 async function save(kind) {
-  const { name, type, text, error } = await asked("export", { kind });
-  if (error) return say(error);
+  const { name, type, text, notice, error } = await asked("export", { kind });
+  say(error || notice);
+  if (error) return;
   const href = URL.createObjectURL(new Blob([text], { type }));
   Object.assign(document.createElement("a"), { href, download: name }).click();
   setTimeout(() => URL.revokeObjectURL(href), 10_000);
