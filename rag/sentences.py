@@ -14,7 +14,7 @@ LONG_SENTENCE = 800
 
 CLOSING = "\"'”’»)]}›」』）］】*_"
 CLOSE = rf"(?:[{re.escape(CLOSING)}]|[ \u00a0\u202f]»(?!\S))*+"
-NOTES = r"(?:\[\w[\w ]{0,19}\]|[¹²³⁰⁴-⁹]++)*+"
+NOTES = r"(?:\[\^?\w[\w ]{0,19}\]|[¹²³⁰⁴-⁹]++)*+"
 ENDS = rf"{CLOSE}[“«‘‹]{{0,2}}+{NOTES}"
 """What a sentence may end with after its mark: also a quotation as German ends it, „…“ or »…«, and marks of footnotes."""
 ARABIC = "[ء-ٟٮ-ۓ]"
@@ -40,25 +40,27 @@ BRACKET = 200
 ORDINALS = {"de", "tr"}
 """Languages with a dot after ordinals whose next word may be upper case: am 3. Oktober, II. Dünya Savaşı."""
 ORDINAL = re.compile(r"\d{1,2}|[IVX]+")
-NUMBER = re.compile(r"\s*(?:\d|(?<!\b[Nn]o\. )\(\d|(?!I\b)[IVXLC]+\b)")
+NUMBER = re.compile(r"\s*(?:[¶§]*\s?\d|(?<!\b[Nn]o\. )\([+−-]?\d|(?!I\b)[IVXLC]+\b)")
 """What may come after "no." or "fig."; "I" and "no" are words of their own in English: "He said no. (2) I left."."""
 LETTER = re.compile(r"\s*\w[.۔]")
-LIST_NUMBER = re.compile(r"\d{1,3}")
+LIST_NUMBER = re.compile(r"\w|\d{1,3}(?:\.\d{1,3})*+|[IVXLC]+|[ivxlc]+")
+"""What a paragraph may begin with, and is no sentence: 12., 2.1., IV. or b. before what it counts."""
 HIRAGANA = re.compile("[ぁ-ゖ]")
+ROW = re.compile(r"\s*\|")
 
 _DATA = json.loads(resources.files("rag").joinpath("data/sentences.json").read_text("utf-8"))
 GOES_ON = tuple(_DATA["goes on in Thai"].split())
 
 
 def split_sentences(text: str, start: int, end: int, language: str = "en") -> Iterator[tuple[int, int]]:
-    """Offsets of the sentences of one paragraph, text[start:end], in order, without surrounding spaces.
+    """Offsets of the sentences of one paragraph, text[start:end], in order, without surrounding spaces; a row of a table is one.
 
     >>> text = "Dr. Smith paid 3.5 million (see p. 4). He left."
     >>> [text[a:b] for a, b in split_sentences(text, 0, len(text))]
     ['Dr. Smith paid 3.5 million (see p. 4).', 'He left.']
     """
     begin = start
-    for match in BOUNDARY.finditer(text, start, end):
+    for match in () if ROW.match(text, start, end) else BOUNDARY.finditer(text, start, end):
         if match.start() >= begin and _ends_sentence(text, begin, end, match, language):
             yield from _trimmed(text, begin, match.end())
             begin = match.end()
@@ -74,9 +76,11 @@ def _ends_sentence(text: str, begin: int, end: int, match: re.Match[str], langua
     if match["space"]:
         goes_on = text[match.start() - 1] == "ๆ" or text.startswith(GOES_ON, match.end())
         return _between_clauses(begin, end, match) and not goes_on
+    if _open_bracket(text[max(begin, match.end() - BRACKET) : match.end()]):
+        return False
     if match["mark"] in ";؛" and language != "el":
         return _between_clauses(begin, end, match)
-    if _open_bracket(text[max(begin, match.end() - BRACKET) : match.end()]):
+    if following in ",:;،؛":
         return False
     if following.islower() and match["mark"][-1] in ".…":
         return False

@@ -72,19 +72,25 @@ def test_initials_in_scripts_without_capitals(language):
     assert [text[a:b] for a, b in split_sentences(text, 0, len(text), language)] == INITIALS[language]
 
 
+LONG = "a long clause of its own, many words long"
 MORE = [
     ("ar", ["قال جون وبي. جيه. دي. فانس نعم.", "نفت إف بي آي.", "حضر م. وليد ود. علي.", "غادر."]),
     ("ar", ["سقطت بغداد سنة 656 هـ. في الشتاء.", "هي سنة 1258 م.", "وقتل الخليفة في 656 هـ.", "وكان ذلك كثيرا."]),
     ("de", ["Hauptstr. 5 gehört Dipl.-Ing. Meier, insb. Frau Bär.", "Das ist z. B. Der Spiegel.", "Obst usw.", "Die Frau ging."]),
+    ("de", ["Er stieg.[^1]", "Es sind rd. 1.300 (Vj. 900), Tel. 0431 700.", "So."]),
     ("de", ["Sie liegt auf Platz 3.", "Der BVB folgt.", "Er starb 44 v. Chr.", "Die Stadt blieb."]),
     ("de", ["‚Ich gehe.‘", "›Ja.‹", "„Er sagte: ‚Gut.‘“", "So war es."]),
     ("el", ["Το άρθρ. Πέντε και η παρ. 3 με 5 εκατ. Ευρώ στη λεωφ. Συγγρού.", "Ναι."]),
     ("en", ["He moved to the U.S.", "It's the U.S. Army at Acme Corp.", "We left at 5 p.m. Monday."]),
     ("en", ["Atty. Gen. Barr and Cpl. Lee of Ft. Worth read Sec. (3) and Fig. (4).", "He said no.", "(2) He left."]),
     ("en", ["He died.¹", "She left.[citation needed]", "We stayed.[note 1][a]", "**He left.**", "They _left._", "So."]),
+    ("en", ["Roe v. Wade was cited in Cox v. Lee, 47 F. Supp. 3d 5.", "See Compl. ¶¶ 12-19 of Tues. 2 July.", "She won."]),
+    ("en", [f"The dose was {LONG} (61 ± 8 yr; 47% women; {LONG}) in all.", "It fell."]),
+    ("es", ["Calle Rivadavia, Bs. As., tel. 5.", "Sí."]),
     ("es", ["El Lic. Juan y la Cía. Hnos. García fueron a los EE. UU. Unidos.", "Vive en EE. UU.", "El presidente vino."]),
     ("es", ["Murió en 300 a. C.", "En Roma compró pan, etc.", "Después salió."]),
     ("fa", ["جان اف. کندی و جورج دبلیو. بوش آمدند.", "این جی پی اس.", "بعد رفتند."]),
+    ("fr", ["Tél. : +33 4 76.", "Fax : Tél. 5."]),
     ("fr", ["J.-P. Dupont vint à Ste. Anne en 50 av. J.-C.", "César prit du pain, etc.", "Il y en a."]),
     ("he", ['הוא נסע לארה"ב.', 'שילם 5 ש"ח.', 'קרא דו"ח.', "ח. נ. ביאליק כתב."]),
     ("hi", ["बी.आर. अंबेडकर और व्ही. शांताराम ने ई.पू. 300 में रु. 5 दिए।", "वह भारत के ए. पी. जे. अब्दुल कलाम थे।"]),
@@ -95,9 +101,11 @@ MORE = [
     ("pt", ["O eng. Silva e o cel. Souza, tel. 5.", "Saiu."]),
     ("ro", ["Art. 5 alin. (2) din jud. Cluj, com. Deva, et. 3.", "Da."]),
     ("ru", ["Он получил 5 млн руб.", "Компания дала 5 руб. 20 коп. и т. д.", "Потом ушла."]),
+    ("ru", ["Это у о. Врангеля, напр. Москва.", "Утонуло ок. 6 т топлива за 3 млн руб. (+12 %).", "Да."]),
     ("ru", ["Дж. Буш был в с. Ивановка, т.е. в пос. Мирный.", "Это было в 1990 г.", "В 2010 г. он бежал 10 с.", "Но упал."]),
     ("sv", ["Kl. 5 kom Anna m.fl. Fr.o.m. Måndag.", "Sen kom Bo m.fl.", "Det var allt."]),
     ("th", ["พล.อ. ประยุทธ์ และ ดร. สมชาย มา"]),
+    ("tr", ["GOLLER: Dk. 12 Kerem, dk. 54 Yunus, MÖ. 3. yüzyıl.", "Bitti."]),
     ("tr", ["Yrd. Doç. Ali ile Org. Veli, Atatürk Cad. No. 5'te.", "Bunu al.", "Sonra git."]),
     ("uk", ["О. Іван та Дж. Буш у с. Іванівка, буд. 5.", "Це 5 млн грн.", "Компанія мовчить з 2020 р.", "Він мовчить."]),
     ("ur", ["اے۔ پی۔ جے۔ عبدالکلام اور جارج ڈبلیو۔ بش آئے۔", "یہ بی بی سی۔", "وہ گیا۔"]),
@@ -130,5 +138,12 @@ def test_marks_of_footnotes_and_numbers_of_a_list_belong_to_their_sentences():
     sentences = ["312 people died.[4]", "The church burned.[5][6]", '"It fell."[7]', "He left."]
     text = " ".join(sentences)
     assert [text[a:b] for a, b in split_sentences(text, 0, len(text))] == sentences
-    text = "12. First, the pack settled. Then it moved."
-    assert [text[a:b] for a, b in split_sentences(text, 0, len(text))] == ["12. First, the pack settled.", "Then it moved."]
+    for number in ("12", "2.1", "IV", "ii", "b"):
+        sentences = [f"{number}. First, the pack settled.", "Then it moved."]
+        text = " ".join(sentences)
+        assert [text[a:b] for a, b in split_sentences(text, 0, len(text))] == sentences
+
+
+def test_a_row_of_a_table_is_one_whatever_its_cells_say():
+    rows = ["| Staff (31.12.) | 4.817 | +2 % |", "| `-a` | Cut it. May be repeated. | none |"]
+    assert [row[a:b] for row in rows for a, b in split_sentences(row, 0, len(row), "de")] == rows
