@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
 import numpy as np
 
-from rag.numbers import POINTS, digits
+from rag.numbers import GAPS, POINTS, THOUSANDS, digits
 
 CONTRAST, PLAUSIBLE = 1.0, float(np.log(10))
 """How much an answer leans on its evidence, and how many nats below the likeliest token another may be written."""
@@ -34,6 +34,8 @@ class Permitted:
     [True, True, False, False, False, False]
     >>> [Permitted(("LATIN",), "12.480 and 2")(said, b"4") for said in ("12.", "12. ", "2.")]
     [True, True, False]
+    >>> [Permitted(("LATIN",), "400 000 m²")(said, b"0") for said in ("400,", "40,")]
+    [True, False]
     >>> [Permitted(("LATIN",), "", question="Who came?")(said, b"\\n") for said in ("Who came", "Who came? Foxes")]
     [False, True]
     """
@@ -41,7 +43,8 @@ class Permitted:
     def __init__(self, script: tuple[str, ...], quoted: str, copied: Collection[bytes] = (), question: str = "") -> None:
         self._script, self._signs, self._copied = script, frozenset(filter(_sign, quoted)), copied
         self._question = letters(question)
-        runs = (tuple(map(digits, SEPARATOR.split(number))) for number in DECIMAL.findall(quoted))
+        numbers = DECIMAL.findall(quoted) + THOUSANDS.findall(quoted)
+        runs = (tuple(map(digits, re.split(f"[{POINTS}{GAPS}]", number))) for number in numbers)
         self._numbers = {number[i:] for number in runs for i in range(len(number))}  # of a date also what follows the day
         self._zeros = {"0", *map(_zero, filter(str.isdecimal, quoted))}
         self._letters: dict[bytes, bool] = {}

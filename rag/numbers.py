@@ -4,18 +4,25 @@ from __future__ import annotations
 import json
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cache
 from importlib import resources
+from itertools import pairwise
+from typing import NamedTuple
 
 SIGNS = {"$": "USD", "USD": "USD", "€": "EUR", "EUR": "EUR"}
 POINTS = ".,٫٬"
 """What may stand within a number, before thousands or decimals."""
 SEPARATOR = re.compile(f"[{POINTS}:]")
-NUMBER = re.compile(rf"\d{{1,3}}(?:[ \u00a0\u2009\u202f'’]\d{{3}})+(?!\d)(?:[.,]\d+)?|\d+(?:{SEPARATOR.pattern}\d+)*")
-"""Also with its thousands apart, by spaces or as the Swiss write them."""
+GAPS = " \u00a0\u2009\u202f'’"
+"""What may set thousands apart, also as the Swiss write them."""
+THOUSANDS = re.compile(rf"\d{{1,3}}(?:[{GAPS}]\d{{3}})+(?!\d)(?:[.,]\d+)?")
+NUMBER = re.compile(rf"{THOUSANDS.pattern}|\d+(?:{SEPARATOR.pattern}\d+)*|(?<![\w.])\.\d+")
+"""Also one that is less than 1 as statistics have it: p < .05."""
 RANGE = re.compile(r"\s*(?:[-–—~～]|\w{1,4})\s*")
 """What stands between two numbers that one word counts: 5 to 6 million."""
+GOES_ON = re.compile(r"\s?(و\s?)?")
+"""What stands between the parts of one number, 48 bin 312 or 48 ألفا و312: only the second may be two."""
 UNSPACED = ("ja", "ko", "th", "zh")
 """Languages in which a word may begin or end beside another letter."""
 
@@ -36,8 +43,9 @@ def numbers_stand(claim: str, language: str, source: str, source_language: str) 
     >>> [numbers_stand(claim, "de", "خصص مليار يورو", "ar") for claim in ("eine Milliarde", "eine Million", "Dollar")]
     [True, False, False]
     """
-    numbers, words, _ = _counted(claim, language)
-    written, alone, beside = _counted(source, source_language)
+    numbers, words, *_ = _counted(claim, language)
+    written, alone, beside, _ = _counted(source, source_language)
+    alone |= _headed(source, source_language)
     values = set[Value]().union(*written)
     reached = {len(digits) + power - 1 for digits, power in values}
     values |= {(digits, power + word) for digits, power in values for word in alone}  # a table may say it in its first row
@@ -56,15 +64,16 @@ def amounts(text: str, language: str) -> set[str]:
 
 
 def in_thousands(text: str, language: str) -> list[str]:
-    """The numbers of a text that are counted in ten thousands, lakhs or crores as languages without those may write them.
+    """The numbers of a text that are counted in ten thousands, lakhs or crores, or have a word within, as other languages may
+    write them.
 
-    >>> in_thousands("286亿元", "zh"), in_thousands("5 lakhs", "en"), in_thousands("5 million", "en")
-    (['28,600,000,000', '28600', '28.6'], [], [])
+    >>> in_thousands("286亿元", "zh"), in_thousands("48 bin 312", "tr"), in_thousands("5 million", "en")
+    (['28,600,000,000', '28600', '28.6'], ['48,000', '48,312'], [])
     """
-    numbers, _, beside = _counted(text, language)
-    if all(power % 3 == 0 for power in beside):
+    numbers, _, beside, within = _counted(text, language)
+    if not within and all(power % 3 == 0 for power in beside):
         return []
-    whole = {int(said) * 10**power for number in numbers for said, power in number if 0 <= power and 0 < len(said) < 10}
+    whole = set[int]().union(*map(_whole, numbers))
     counted = [f"{n / 10**power:.10g}" for n in sorted(whole) for power in (6, 9, 12) if n >= 10**power]
     return [f"{n:,}" for n in sorted(whole)] + counted
 
@@ -78,28 +87,90 @@ def digits(number: str) -> str:
     return "".join(str(unicodedata.decimal(c)) for c in number if c.isdecimal())
 
 
-def _counted(text: str, language: str) -> tuple[list[set[Value]], set[int], set[int]]:
-    """(what each number can mean, powers of ten of the words beside none, of those beside one).
+def _counted(text: str, language: str) -> tuple[list[set[Value]], set[int], set[int], bool]:
+    """(what each number can mean, powers of ten of the words beside none, of those beside one, whether one is within a number).
 
     >>> _counted("6 million of 12,5 and a billion", "en")
-    ([{('6', 6)}, {('125', -1)}], {9}, {6})
+    ([{('6', 6)}, {('125', -1)}], {9}, {6}, False)
+    >>> _counted("48 bin 312 ve 5 bin milyar", "tr")[0], _counted("1亿2300万", "zh")[0]
+    ([{('48', 3)}, {('48312', 0)}, {('5', 12)}], [{('1', 8)}, {('123', 6)}])
     """
     text = _folded(text)
-    found, beside, taken, following = list[set[Value]](), set[int](), set[int](), (len(text), 0)
+    found, beside, taken, following = list[Number](), set[int](), set[int](), (len(text), 0)
     for number in reversed(list(NUMBER.finditer(text))):
         readings = {_value(reading) for reading in _readings(number.group())}
-        word = _counting(language).match(text, number.end())
-        power = int(str(word.lastgroup)[1:]) if word and word.lastgroup else 0
+        words = list(_words_after(text, number.end(), language))
+        powers = [int(str(word.lastgroup)[1:]) for word in words]
+        power, end = sum(powers), words[-1].end() if words else number.end()
         ranged = following[1] if not power and RANGE.fullmatch(text, number.end(), following[0]) else 0
         times = {(said, place + (power or ranged)) if said else ("", 0) for said, place in readings}
-        unit = word is not None and len(word[word.lastgroup or 0]) == 1 and word.group().isascii()  # 14 m may be metres
-        found.insert(0, times | readings if ranged or unit else times)
+        letter = text[number.end() : end].strip()
+        unit = len(letter) == 1 and letter.isascii() and not _signed(text, number.start(), end)  # 14 m may be metres
+        found.insert(0, Number(number.start(), end, times | readings if ranged or unit else times, 0 if unit else power))
         following = (number.start(), power or ranged)
-        if word and power:
-            beside.add(power)
-            taken.update(range(*word.span()))
+        beside.update(powers, [power] if power else [])
+        taken.update(place for word in words for place in range(*word.span()))
+    values, within = _joined(text, found)
     others = (match for match in _words(language).finditer(text) if match.start() not in taken)
-    return found, {int(name) for match in others if (name := str(match.lastgroup)[1:]).isdigit()}, beside
+    return values, {int(name) for match in others if (name := str(match.lastgroup)[1:]).isdigit()}, beside, within
+
+
+class Number(NamedTuple):
+    """What text[start:end], with the words that count it, can mean, and the power of ten of these words."""
+
+    start: int
+    end: int
+    values: set[Value]
+    power: int
+
+
+def _joined(text: str, numbers: list[Number]) -> tuple[list[set[Value]], bool]:
+    """The values of numbers, where one goes on with the number before it their sum; and whether one does.
+
+    Not "3 million 5 years ago", where the second could have another digit.
+    """
+    values = [number.values for number in numbers]
+    within = False
+    for i, (before, number) in enumerate(pairwise(numbers), 1):
+        if before.power and (gap := GOES_ON.fullmatch(text, before.end, number.start)):
+            lesser = {n for n in _whole(number.values) if 10 ** (before.power - 1) <= n < 10**before.power}
+            if sums := {_value(str(a + b)) for a in _whole(values[i - 1]) for b in lesser}:
+                values[i], within = sums | (number.values if gap[1] else set()), True
+    return values, within
+
+
+def _whole(values: set[Value]) -> set[int]:
+    """Those that are whole, and no longer than an amount is."""
+    return {int(said) * 10**power for said, power in values if 0 <= power < 16 and 0 < len(said) < 10}
+
+
+def _words_after(text: str, at: int, language: str) -> Iterator[re.Match[str]]:
+    """The words that count the number before text[at:]: one, or two of "45 thousand billion", the second the greater."""
+    power = "n0"
+    while (word := _counting(language).match(text, at)) and word.lastgroup and int(word.lastgroup[1:]) > int(power[1:]):
+        yield word
+        at, power = word.end(), word.lastgroup
+
+
+def _headed(text: str, language: str) -> set[int]:
+    """The powers of ten of a table's first row: what else is written after a number only, beside none.
+
+    >>> _headed("| in Mio. € | 2023 |", "de"), _headed("| £m | k |", "en"), _headed("5 Mio. €", "de")
+    ({6}, {6}, set())
+    """
+    found = set[int]()
+    text = _folded(text)
+    for word in re.finditer(rf"(?<!\w)(?:{_counting(language).pattern})", text):
+        before = text[max(0, word.start() - 2) : word.start()].strip()
+        told = len(word.group().strip(". ")) > 2 or _signed(text, *word.span())  # "m" may be metres
+        if word.lastgroup and told and not before[-1:].isdigit():
+            found.add(int(word.lastgroup[1:]))
+    return found
+
+
+def _signed(text: str, start: int, end: int) -> bool:
+    """Whether a currency's sign stands beside text[start:end]."""
+    return any(unicodedata.category(c) == "Sc" for c in text[max(0, start - 2) : start] + text[end : end + 2])
 
 
 def _value(reading: str) -> Value:
@@ -118,11 +189,13 @@ def _readings(number: str) -> set[str]:
 
     >>> [sorted(_readings(number)) for number in ("12,5", "1.500", "3.000", "1.234,50", "٣٫٠", "3.10.2021", "1,23,456", "10:30")]
     [['12.5'], ['1.500', '1500'], ['3000'], ['1234.50'], ['3.0'], ['10', '2021', '3'], ['123456'], ['10', '10.30', '30']]
-    >>> sorted(_readings("1 234 567")), sorted(_readings("5 300"))
-    (['1234567'], ['300', '5', '5300'])
+    >>> [sorted(_readings(number)) for number in ("1 234 567", "5 300", "400 000", "1 050,5", ".05")]
+    [['1234567'], ['300', '5', '5300'], ['400000'], ['1050.5'], ['0.05']]
     """
-    if " " in number and len(number.split()) == 2:  # perhaps two: "on May 5 300 came"
-        return {digits(number), *number.split()}
+    if number.startswith("."):
+        return {f"0.{digits(number)}"}
+    if " " in number and len(parts := number.split()) == 2:  # perhaps two: "on May 5 300 came"
+        return set[str]().union(*map(_readings, ["".join(parts), *([] if parts[1].startswith("0") else parts)]))
     whole, *parts = map(digits, SEPARATOR.split(number))
     found = set(parts + [whole]) if ":" in number else set[str]()
     lengths = {*map(len, parts[:-1])}

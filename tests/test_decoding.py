@@ -38,6 +38,14 @@ def test_a_number_with_separators_is_written_without_a_space_and_no_two_are_join
     assert may("It has 7,5", ",", "5", permitted=source) == [True, False]
 
 
+@pytest.mark.parametrize("quoted", ["400 000 m²", "400\u00a0000 m²", "400\u202f000 m²", "400'000 m²"])
+def test_thousands_that_the_source_sets_apart_may_be_written_as_another_language_does(quoted):
+    source = Permitted(("LATIN",), quoted)
+    assert may("It is 400,", "0", "5", permitted=source) == [True, False]
+    assert may("It is 400,000", " ", ",", permitted=source) == [True, True]
+    assert may("It is 400.000", ".", "0", permitted=source) == [True, False]
+
+
 def test_a_space_of_its_own_comes_before_a_number_and_a_reply_does_not_begin_with_a_break():
     assert may("في", " ", "  ", "\n") == [True, False, True]
     assert may("في ", " ") == [False]
