@@ -234,19 +234,31 @@ def _markup(data: bytes, name: str) -> str:
 def _word(data: bytes, name: str) -> Extracted:
     from docx import Document
     from docx.opc.constants import RELATIONSHIP_TYPE as RT
+    from docx.oxml import parse_xml
+
+    document = Document(_unzipped(data, name))
+    related = [r for r in document.part.rels.values() if r.reltype in (RT.FOOTNOTES, RT.ENDNOTES) and not r.is_external]
+    roots = [document.element, *(parse_xml(notes.target_part.blob) for notes in related)]
+    if any(root.getroottree().docinfo.doctype for root in roots):  # Word writes none: there to define entities
+        raise ArticleError(f"{name} defines entities, which no Word document does. Open it elsewhere and {AS_TEXT}")
+    package = document.part.package
+    about = document.core_properties if any(r.reltype == RT.CORE_PROPERTIES for r in package.rels.values()) else None
+    lines = chain.from_iterable(paragraph.split("\n") for root in roots for paragraph in _word_paragraphs(root))
+    title, author = (_label(getattr(about, key, None)) for key in ("title", "author"))
+    return Extracted("\n".join(_lines(lines)), title, author or None)
+
+
+def _word_paragraphs(root: Any) -> Iterator[str]:
+    """The paragraphs of a part of a Word file, a row of a table as one."""
     from docx.oxml.ns import qn
     from lxml import etree
 
-    document = Document(_unzipped(data, name))
-    root = document.element.getroottree()
-    if root.docinfo.doctype:  # Word writes none: there to define entities
-        raise ArticleError(f"{name} defines entities, which no Word document does. Open it elsewhere and {AS_TEXT}")
     breaks = {qn("w:br"): "\n", qn("w:cr"): "\n", qn("w:tab"): "\t", qn("w:noBreakHyphen"): "-"}
     skipped = {FALLBACK, qn("w:moveFrom"), qn("w:del"), qn("w:pPr")}
     paragraphs: list[list[str]] = [[]]
     within = [paragraphs[0]]
     rows: list[list[int]] = []  # of each that is open, where its cells begin among the paragraphs
-    walk = etree.iterwalk(root, events=("start", "end"))
+    walk = etree.iterwalk(root.getroottree(), events=("start", "end"))
     for event, element in walk:  # not Document.paragraphs, which leaves out text boxes, insertions and content controls
         if event == "end":
             if element.tag == qn("w:p"):
@@ -266,11 +278,7 @@ def _word(data: bytes, name: str) -> Extracted:
             within[-1].append(element.text or "")
         elif element.tag in breaks:
             within[-1].append(breaks[element.tag])
-    package = document.part.package
-    about = document.core_properties if any(r.reltype == RT.CORE_PROPERTIES for r in package.rels.values()) else None
-    lines = chain.from_iterable("".join(paragraph).split("\n") for paragraph in paragraphs)
-    title, author = (_label(getattr(about, key, None)) for key in ("title", "author"))
-    return Extracted("\n".join(_lines(lines)), title, author or None)
+    return map("".join, paragraphs)
 
 
 def _one_line(paragraphs: list[list[str]], begins: list[int]) -> None:

@@ -15,6 +15,7 @@ from rag import Article, ArticleError, documents
 from rag.documents import HTML, PDF, TEXT, WORD, extract, find_kind, read
 
 WORDS = "http://schemas.openxmlformats.org/wordprocessingml/2006/main"
+OFFICE = "http://schemas.openxmlformats.org/officeDocument/2006"
 PROSE = "The committee met in Vienna on Tuesday, and it decided that nothing would change before the spring. "
 
 
@@ -184,6 +185,29 @@ def test_a_row_of_a_word_table_is_a_line_unless_its_cells_lay_out_a_page():
     assert Article.from_bytes(data, "a.docx").text.splitlines() == [
         "Before.", "| Year | Income |", "| 2022 | 5 million euros |", long.strip(), "Aside.",
     ]  # fmt: skip
+
+
+def with_notes(data, kind, xml):
+    """The same Word file with footnotes or endnotes."""
+    said = f'<Override PartName="/word/notes.xml" ContentType="application/vnd.openxmlformats.{kind}+xml"/></Types>'
+    link = f'<Relationship Id="rId99" Type="{OFFICE}/relationships/{kind}" Target="notes.xml"/></Relationships>'
+    out = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(data)) as source, zipfile.ZipFile(out, "w") as copy:
+        for name in source.namelist():
+            added = {"[Content_Types].xml": ("</Types>", said), "word/_rels/document.xml.rels": ("</Relationships>", link)}
+            old, new = added.get(name, ("", ""))
+            copy.writestr(name, source.read(name).replace(old.encode(), new.encode()) if old else source.read(name))
+        copy.writestr("word/notes.xml", xml)
+    return out.getvalue()
+
+
+@pytest.mark.parametrize("kind", ["footnotes", "endnotes"])
+def test_the_notes_of_a_word_file_come_after_its_text(kind):
+    notes = "".join(f"<w:n><w:p><w:r><w:t xml:space='preserve'> {text}</w:t></w:r></w:p></w:n>" for text in ("", "Of 7.", "Or 8."))
+    xml = f'<w:notes xmlns:w="{WORDS}">{notes}</w:notes>'
+    assert Article.from_bytes(with_notes(word("It grew."), kind, xml), "a.docx").text == "It grew.\nOf 7.\nOr 8."
+    with pytest.raises(ArticleError, match="defines entities"):
+        read(with_notes(word("It grew."), kind, "<!DOCTYPE x [<!ENTITY a 'b'>]>" + xml), "a.docx", documents.WORD)
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "windows-1256", "windows-1251", "iso-8859-1"])
