@@ -18,7 +18,12 @@ FRONT = re.compile(
     re.MULTILINE,
 )
 """What a Markdown file may begin with: lines in YAML about itself."""
-FENCE = re.compile(r"(?:```|~~~)\s*[\w+-]*$")
+MARKUP = re.compile(
+    r"(?:(?:```|~~~)\s*[\w+-]*+|<!--.*-->|(?:</?[a-z]\w*(?: align=[\w\"']+)?\s?/?>\s*)++"
+    r"|(?:\[!\[[^\]\n]*\]\([^)\n]*\)\]\([^)\n]*\)\s*)++)$",
+    re.IGNORECASE,
+)
+"""Fences of code, comments, tags that say nothing, and the badges of a README: pictures that are links."""
 ALIKE = 8
 """Of so many lines that begin alike it is looked whether they stand again in a longer one; a list of a thousand is no quote."""
 
@@ -82,12 +87,12 @@ def omissions(text: str, lines: list[tuple[int, int]]) -> tuple[Omission, ...]:
 
 def boilerplate(line: str, following: str) -> str | None:
     """Why a line is no part of the article: what it is, judged by it and the one that follows."""
+    if MARKUP.match(line):
+        return "markup"
     if len(line) >= SHORT_LINE:
         return None
     if HANDLE.match(line):
         return "handle or address"
-    if FENCE.match(line):
-        return "markup"
     if _byline(line, following):
         return "byline"
     if DATELINE.match(line):
