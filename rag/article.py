@@ -50,6 +50,8 @@ HEADING = re.compile(r"#{1,6}\s")
 BULLET = re.compile(r"(?:[•▪◦●‣·*–—-]|\(?\d{1,3}[.)])\s")
 ITEM = re.compile(rf"\s*(?:{HEADING.pattern}|\||\+\s|{BULLET.pattern})")
 """How a line begins that goes on from none: a heading, a row of a table, an item of a list, a turn of a dialogue."""
+QUOTED = re.compile(r"(?:\s*>)+")
+"""What a line of an e-mail begins with, a mark for each time that it was quoted."""
 
 
 @dataclass(frozen=True)
@@ -240,12 +242,19 @@ def _paragraphs(text: str) -> Iterator[tuple[int, int]]:
 
 def _goes_on(text: str, before: tuple[int, int], line: tuple[int, int], width: float) -> bool:
     """Whether a line of a hard-wrapped text goes on with the one before it, which then had no room for its first word."""
-    if ITEM.match(text, *line) or HEADING.match(text, *before) or text[before[1] : line[0]].count("\n") > 1:
+    last, said = (text[slice(*one)] for one in (before, line))
+    if (quoted := QUOTED.match(last)) and (again := QUOTED.match(said)):
+        if quoted.group().count(">") != again.group().count(">"):
+            return False
+        last, said = last[quoted.end() :], said[again.end() :]
+    if not last.strip() or not said.strip() or text[before[1] : line[0]].count("\n") > 1:
         return False
-    word = text[slice(*line)].split(maxsplit=1)[0]
+    if ITEM.match(said) or HEADING.match(last.lstrip()):
+        return False
+    word = said.split(maxsplit=1)[0]
     first = 1 if UNSPACED.match(word) else len(word)
     full = word[0].islower() or len(text[slice(*before)].strip()) + 1 + first > width
-    return full and not any(boilerplate(text[a:b].strip(), "") for a, b in (before, line))
+    return full and not any(boilerplate(one.strip(), "") for one in (last, said))
 
 
 def _plausible(text: str) -> bool:

@@ -163,6 +163,13 @@ def test_in_a_hard_wrapped_text_items_rows_headings_and_turns_are_apart():
     assert [s.text for s in Article.from_text("\n".join(["Wrapped.", "", *lines])).sentences] == ["Wrapped.", *lines]
 
 
+def test_in_a_hard_wrapped_mail_what_is_quoted_goes_on_over_its_lines():
+    lines = ["On Friday Tom Berger <tom@a.example> wrote:", "> Ann,", ">", "> the test of the new warehouse failed;\n> we need 450."]
+    lines += [">> Is it on? The group meets at 11 a.m. on\n>> Thursday.", ">> - Scanner", "> Tom"]
+    found = [s.text for s in Article.from_text("\n".join(["Hello.", "", *lines])).sentences]
+    assert found == ["Hello.", "\n".join(lines[:2]), *lines[3:4], ">> Is it on?", "The group meets at 11 a.m. on\n>> Thursday.", *lines[5:]]
+
+
 def test_in_a_hard_wrapped_text_a_line_with_room_for_the_next_word_does_not_go_on():
     lines = ["Arsenal 2 Chelsea 1", "Everton 0 Leeds 0", "What comes next"]
     lines += ["The league goes on in Liverpool on the last\nSaturday at noon."]
