@@ -26,7 +26,7 @@ from rag.lexical import STEM, terms
 from rag.loading import load_calibration, load_encoder, load_model
 from rag.log import recorded
 from rag.models import ChatModel
-from rag.numbers import in_thousands
+from rag.numbers import digits, in_thousands
 from rag.reader import Reader
 from rag.retriever import Retriever
 
@@ -228,18 +228,20 @@ def follows(question: str, begins: str) -> bool:
 
 def completes(said: str, question: str, last: str) -> bool:
     """Whether a question was completed to `said`: that is no piece, is not the last one nor two, where the question was not too
-    short to stand alone, and has all long words of the question.
+    short to stand alone, and has all long words of the question and all its numbers.
 
     >>> said = ["How many batteries are in stock?", "How many encoders are in stock?", "How many …"]
     >>> [completes(one, "And batteries?", "How many encoders are in stock?") for one in said]
     [True, False, False]
+    >>> [completes(said, "And in ٢٠٢٢?", "Who won in 2023?") for said in ("Who won in 2022?", "Who won in the year 2023?")]
+    [True, False]
     >>> completes("Who came? And how many fish did they bring?", "And how many fish did they bring?", "Who came?")
     False
     """
-    words = {term for term in terms(question) if len(term) >= STEM}
+    words = {digits(term) or term for term in terms(question) if len(term) >= STEM or digits(term)}
     two = len(question.split()) > FOLLOW_UP_WORDS and sum(map(said.count, QUESTION_MARKS)) > 1
     one = bool(said) and not said.endswith("…") and not two and letters(said) != letters(last)
-    return one and words <= set(terms(said))
+    return one and words <= {digits(term) or term for term in terms(said)}
 
 
 def known(language: str) -> str:
