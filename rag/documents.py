@@ -214,6 +214,8 @@ def _html(data: bytes, name: str) -> Extracted:
         cause = fatal[0].message.strip()
         raise ArticleError(f"{name} is nested too deeply, or has too long a piece ({cause}). {AS_TEXT.capitalize()}")
     about = extract_metadata(tree, date_config={"original_date": False, "extensive_search": False, "max_date": "2100-01-01"})
+    for element in list(tree.iter("figure", "figcaption")):  # trafilatura leaves out what stands below a picture
+        element.tag = "p" if element.tag == "figcaption" else "div"
     text = extract_text(tree, include_comments=False) or baseline(tree)[1]
     return Extracted("\n".join(_lines(text.splitlines())), _label(about.title), _label(about.author) or None)
 

@@ -179,6 +179,13 @@ def test_a_page_gives_its_text_a_paragraph_a_line_without_navigation_and_comment
     assert found.title == "Talks"
 
 
+def test_what_stands_below_a_picture_or_a_table_is_read():
+    table = "<figure><table><tr><td>2021</td><td>4</td></tr></table><figcaption>In millions</figcaption></figure>"
+    picture = "<figure><img src=a.png alt=bridge><figcaption>It is <b>312</b> metres long.</figcaption></figure>"
+    found = of_html(f"<article><p>{PROSE}</p>{picture}<p>{PROSE}</p>{table}</article>")
+    assert found.text.split("\n") == [PROSE.strip(), "It is 312 metres long.", PROSE.strip(), "| 2021 | 4 |", "In millions"]
+
+
 def test_a_row_of_a_word_table_is_a_line_unless_its_cells_lay_out_a_page():
     long = "This column of the page holds a whole paragraph. " * 3
     data = word("Before.", table=[("Year", "Income"), ("2022", "5 million\neuros"), (long, "Aside.")])
