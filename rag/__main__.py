@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.markup import escape
 from rich.progress import Progress as Bars
 from rich.progress import TaskID
+from rich.text import Text
 
 from rag import Answer, Article, Chat, Config, EvaluationError, QuestionError, SanadError, Turn
 from rag.calibration import Calibration
@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     from rag.cases import Case
 
 app = typer.Typer(no_args_is_help=True, help="Questions to an article, answered with the sentences they rest on.")
-out, err = Console(soft_wrap=True), Console(stderr=True)
+out, err = (Console(soft_wrap=True, markup=False, emoji=False, stderr=stderr) for stderr in (False, True))
+"""What they print stays as it is: `\\[ x` of a formula is no markup, `:ab:` of an address no picture."""
 ArticlePath = Annotated[str | None, typer.Option("--article", help="A .txt, .md, .html, .pdf or .docx; or else the bundled one.")]
 Model = Annotated[str | None, typer.Option("--model", help="default, small, a .gguf file, or hf:REPO:FILE.")]
 Encoder = Annotated[str | None, typer.Option("--encoder", help="default, or a sentence-transformers folder or name.")]
@@ -139,10 +140,10 @@ def doctor(model: Model = None, encoder: Encoder = None, threads: Threads = None
 
         for check in checks(_config(model, encoder, threads), progress):
             broken += bool(check.mend)
-            mark = "[red]✗[/]" if check.mend else "[green]✓[/]"
-            out.print(f"{mark} {escape(check.name)}: {escape(check.found)}")
+            mark = ("✗", "red") if check.mend else ("✓", "green")
+            out.print(Text.assemble(mark, f" {check.name}: {check.found}"))
             if check.mend:
-                out.print(f"  {escape(check.mend)}")
+                out.print(f"  {check.mend}")
     raise typer.Exit(1 if broken else 0)
 
 
@@ -223,7 +224,7 @@ def _evaluate(cases: Sequence[Case], settings: dict[str, Any], folder: Path | No
         out.print(table, soft_wrap=False)
     if folder:
         save(folder, report, rows)
-        err.print(escape(f"Written to {folder}: figures.json, questions.jsonl, risk-coverage.png"), soft_wrap=True)
+        err.print(f"Written to {folder}: figures.json, questions.jsonl, risk-coverage.png")
 
 
 @app.command()
@@ -302,7 +303,7 @@ def bench(
         config, measures = _config(model, encoder, threads), list[benchmark.Measure]()
         for measure in benchmark.bench(config, repeats=repeats, grow=grow, progress=progress):
             measures.append(measure)
-            out.print(escape(str(measure)), highlight=False)
+            out.print(str(measure), highlight=False)
         if folder:
             settings = {"model": config.model, "encoder": config.encoder, "threads": config.threads, "repeats": repeats}
             benchmark.save(folder, measures, settings)
@@ -370,7 +371,7 @@ def _mended(**told: bool) -> Iterator[None]:
 
 
 def _say(error: str) -> None:
-    err.print(f"[red]sanad:[/] {escape(one_line(error))}", soft_wrap=True)
+    err.print(Text.assemble(("sanad:", "red"), f" {one_line(error)}"))
 
 
 def _terminate(number: int, frame: object) -> None:
@@ -379,13 +380,13 @@ def _terminate(number: int, frame: object) -> None:
 
 def _show(answer: Answer, asked: str) -> None:
     if answer.question != asked.strip():
-        out.print(escape(f"understood as: {answer.question}"), style="dim")
-    out.print(escape(answer.text), style="bold")
+        out.print(f"understood as: {answer.question}", style="dim")
+    out.print(answer.text, style="bold")
     if answer.weak:
         out.print("The wording is uncertain: compare it with the sentences below.", style="yellow")
     out.print(f"confidence {answer.confidence:.2f}", style="dim")
     for citation in answer.citations:
-        out.print(escape(f"[{citation.number}] {citation.quote}"))
+        out.print(f"[{citation.number}] {citation.quote}")
         out.print(f"    {citation.where}, support {citation.support:.2f}", style="dim")
 
 

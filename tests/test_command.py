@@ -58,6 +58,15 @@ def test_a_language_that_no_answer_can_be_in_is_told_before_anything_is_opened(l
     assert said.exit_code == 1 and said.stderr.startswith(f"sanad: No answer can be in the language '{language}'. Give")
 
 
+@pytest.mark.parametrize("quote", ["00:ab:3c and 2001:db8:a:1", r"\[ x + y \]", "[red] and [/]", "C:\\"])
+def test_a_quote_is_printed_as_the_article_has_it(quote, monkeypatch):
+    article = Article.from_text(f"The printer in the harbour office answers to {quote}")
+    monkeypatch.setattr(cli.Chat, "open", lambda *_, **__: opened(article))
+    said = CliRunner().invoke(cli.app, ["ask", "Which printer answers in the harbour office?"])
+    assert (said.exit_code, said.stderr) == (0, "")
+    assert f"{article.text} [1]\n" in said.stdout and f"\n[1] {article.text}\n" in said.stdout
+
+
 @pytest.mark.parametrize("name", ["threads", "hits", "candidates", "evidence", "max_tokens"])
 @pytest.mark.parametrize("value", [0, -1, 1.5, "2", None, True])
 def test_a_setting_that_is_no_whole_number_from_one_is_refused(name, value):
