@@ -56,6 +56,7 @@ def test_its_text_is_told_when_asked_for(answers, capsys):
 
 
 def test_a_line_of_a_question_with_line_ends_and_half_a_character_is_one(capsys):
+    tell()
     answer = OPEN(HARBOUR, config=Config(keep=False)).ask("Fishermen \ud83d \u2028 protested against harbour fees?\nReally?")
     tell(questions=True, text=True)
     recorded(answer, HARBOUR)
