@@ -5,8 +5,10 @@ SIGINT (Ctrl-C) and SIGTERM, but for `serve`, once it serves: that is how it end
 """
 from __future__ import annotations
 
+import io
 import json
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -54,7 +56,8 @@ Version = Annotated[bool, typer.Option("--version", help="Say which version this
 
 @app.callback()
 def sanad(version: Version = False) -> None:
-    pass
+    if isinstance(sys.stdout, io.TextIOWrapper):  # what a terminal or a file has no character for is escaped, not an error
+        sys.stdout.reconfigure(errors="backslashreplace")
 
 
 @app.command()
@@ -74,7 +77,8 @@ def ask(
         code = None if language is None else known(language)  # a wrong one is told before anything is loaded
         answer = _open(article, _config(model, encoder, threads, calibration)).ask(question, language=code)
         if as_json:
-            typer.echo(json.dumps(answer.to_dict(), ensure_ascii=False, indent=1))
+            every = "utf" in getattr(sys.stdout, "encoding", "utf-8").lower()  # character can be written
+            typer.echo(json.dumps(answer.to_dict(), ensure_ascii=not every, indent=1))
         else:
             _show(answer, question)
 

@@ -67,6 +67,18 @@ def test_a_quote_is_printed_as_the_article_has_it(quote, monkeypatch):
     assert f"{article.text} [1]\n" in said.stdout and f"\n[1] {article.text}\n" in said.stdout
 
 
+@pytest.mark.parametrize("charset", ["ascii", "latin-1", "cp1252"])
+def test_what_a_terminal_has_no_character_for_is_escaped(charset, monkeypatch):
+    article = Article.from_text("Fishermen protested loudly against harbour fees of ٥ € 😀.")
+    monkeypatch.setattr(cli.Chat, "open", lambda *_, **__: opened(article))
+    run, command = CliRunner(charset=charset), ["ask", "Which fishermen protested against harbour fees?"]
+    said = run.invoke(cli.app, command)
+    assert (said.exit_code, said.stderr) == (0, "") and r"fees of \u0665 " in said.stdout and r" \U0001f600." in said.stdout
+    answer = json.loads(run.invoke(cli.app, [*command, "--json"]).stdout)
+    assert answer["citations"][0]["quote"] == article.text
+    assert run.invoke(cli.app, ["evaluate", "--help"]).exit_code == 0
+
+
 @pytest.mark.parametrize("name", ["threads", "hits", "candidates", "evidence", "max_tokens"])
 @pytest.mark.parametrize("value", [0, -1, 1.5, "2", None, True])
 def test_a_setting_that_is_no_whole_number_from_one_is_refused(name, value):
