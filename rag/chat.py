@@ -20,7 +20,7 @@ from rag.citations import cite, without_markers
 from rag.config import Config
 from rag.datatypes import Answer, Hit, Timings, Turn
 from rag.decoding import QUESTION_MARKS, letters, unasked
-from rag.errors import QuestionError
+from rag.errors import QuestionError, SanadError
 from rag.evidence import ENGLISH, Evidence, choose_evidence, width
 from rag.lexical import STEM, terms
 from rag.loading import load_calibration, load_encoder, load_model
@@ -120,17 +120,21 @@ class Chat:
         yield recorded(done, self.article)
 
     def translate(self, sentence: int, language: str) -> str:
-        """A machine translation of one sentence of the article, by the chat model: to be read beside it, not quoted."""
-        text, words = self.article.sentences[sentence].text, prompts.language(language)
+        """A machine translation of one sentence of the article, by the chat model: to be read beside it, not quoted. Raises
+        QuestionError for a language that is not known."""
+        text, words = self.article.sentences[sentence].text, prompts.language(known(language))
         prompt = prompts.fill("translate", language=words.name, sentence=text)
         reading, most = self.model.read("", []), 2 * self.model.count(text)
         pieces = self.model.stream(reading, [], prompt, script=words.script, quoted=text, max_tokens=most)
         return "".join(pieces).strip()
 
     def using(self, **settings: Any) -> Chat:
-        """The same chat with other settings of its Config: `chat.using(evidence=2)`. Nothing is loaded or read again."""
+        """The same chat with other settings of its Config: `chat.using(evidence=2)`. Nothing is loaded or read again, so that
+        only numbers of sentences and tokens can be others. Raises SanadError for what was settled when it was opened."""
         other = copy(self)
         other.config = replace(self.config, **settings)
+        if settled := sorted(settings.keys() - {"hits", "candidates", "evidence", "max_tokens"}):
+            raise SanadError(f"An open chat keeps its {' and '.join(settled)}. Open another: Chat(article, config=Config(…)).")
         return other
 
     def evidence(self, question: str, hits: Sequence[Hit]) -> Evidence:

@@ -386,7 +386,9 @@ def test_words_that_hold_an_amounts_letters_are_none():
 
 def test_a_sentence_is_translated_from_itself_alone(tmp_path):
     chat, _ = opened(tmp_path)
-    assert chat.translate(2, "fr") == "Herons catch 12 silver fish every morning."
+    assert chat.translate(2, "fr") == chat.translate(2, "pt-BR") == "Herons catch 12 silver fish every morning."
+    with pytest.raises(QuestionError, match="'klingon'"):  # it was taken for English
+        chat.translate(2, "klingon")
 
 
 def test_other_settings_leave_the_chat_as_it_was(tmp_path):
@@ -394,3 +396,10 @@ def test_other_settings_leave_the_chat_as_it_was(tmp_path):
     question = "What do foxes and herons and otters catch every morning after winter?"
     fewer = chat.using(evidence=1)
     assert len(fewer.ask(question).citations) == 1 and (chat.config.evidence, model.read_pieces) == (3, 6)
+
+
+@pytest.mark.parametrize("settled", [{"model": "small"}, {"calibration": "mine.json", "hits": 3}, {"keep": False}])
+def test_an_open_chat_cannot_claim_to_be_another(settled, tmp_path):
+    chat, _ = opened(tmp_path)
+    with pytest.raises(SanadError, match=f"An open chat keeps its {next(iter(settled))}. Open another"):
+        chat.using(**settled)
