@@ -239,7 +239,7 @@ def calibrate(
     articles: Annotated[int, typer.Option(min=1)] = 24,
     per_article: Annotated[int, typer.Option(min=1)] = 2,
     seed: int = 11,
-    false_abstention: Annotated[float, typer.Option(help="Share of answerable questions that may go unanswered.")] = 0.05,
+    false_abstention: Annotated[float, typer.Option(min=0, max=1, help="Share of answerable questions unanswered.")] = 0.05,
     model: Model = None,
     encoder: Encoder = None,
     threads: Threads = None,

@@ -369,6 +369,12 @@ def test_what_calibrate_made_is_given_to_evaluate(command, tmp_path):
     assert json.loads((tmp_path / "figures.json").read_text("utf-8"))["figures"]["false abstention"] == 1.0
 
 
+def test_a_share_in_percent_is_refused_before_anything_is_asked(command, tmp_path):
+    docs = written(tmp_path / "docs.json", squad(7))
+    asked = ["--docs", docs, "--questions", docs, "--out", tmp_path / "made.json", "--false-abstention", 5]
+    assert command(*asked, do="calibrate").exit_code == 2
+
+
 # The questions to the bundled article
 
 
