@@ -217,7 +217,7 @@ def _evaluate(cases: Sequence[Case], settings: dict[str, Any], folder: Path | No
         }
 
         def opened(article: Article) -> Chat:
-            return Chat(article, config=config, model=model, encoder=encoder, progress=progress)
+            return Chat(article, config=config, progress=progress)
 
         rows = tuple(evaluate(cases, opened, progress))
     report = summary(rows)

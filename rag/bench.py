@@ -24,7 +24,6 @@ from rag.chat import Chat
 from rag.config import Config
 from rag.datatypes import Answer
 from rag.errors import SanadError
-from rag.loading import load_encoder, load_model
 from rag.models import LlamaCppModel
 from rag.report import GREY, INK, peak, write
 
@@ -87,7 +86,7 @@ def bench(config: Config, *, repeats: int = 3, grow: bool = True, progress: Prog
     yield from _encoder(chat, config, repeats)
     if grow:
         yield from _longer(config, repeats, progress)
-        yield from _more(config, progress)
+        yield from _more(config)
 
 
 def save(folder: Path, measures: Sequence[Measure], settings: dict[str, Any]) -> None:
@@ -251,11 +250,10 @@ def _encoder(chat: Chat, config: Config, repeats: int) -> Iterator[Measure]:
 
 def _longer(config: Config, repeats: int, progress: Progress | None) -> Iterator[Measure]:
     """Articles of more and more paragraphs, nothing of them kept from another run."""
-    loaded = _loaded(config, progress)
     for paragraphs in PARAGRAPHS:
         article = _written(paragraphs)
         began = time.perf_counter()
-        chat = Chat(article, config=replace(config, keep=False), progress=progress, **loaded)
+        chat = Chat(article, config=replace(config, keep=False), progress=progress)
         group = f"{paragraphs:,} paragraphs, {len(article.sentences):,} sentences"
         yield Measure(group, "opened the first time", time.perf_counter() - began, "s")
         answers = [chat.ask(question) for question in QUESTIONS[:repeats]]
@@ -264,18 +262,14 @@ def _longer(config: Config, repeats: int, progress: Progress | None) -> Iterator
         yield Measure("memory", f"held with {group}", _held(), "MB")
 
 
-def _more(config: Config, progress: Progress | None) -> Iterator[Measure]:
+def _more(config: Config) -> Iterator[Measure]:
     """Articles kept at once, each read by the model."""
-    loaded, chats = _loaded(config, progress), list[Chat]()
+    chats = list[Chat]()
     for kept in KEPT:
         while len(chats) < kept:
             article = _written(10, first=10_000 * (len(chats) + 1))
-            chats.append(Chat(article, config=replace(config, keep=False), **loaded))
+            chats.append(Chat(article, config=replace(config, keep=False)))
         yield Measure("memory", f"held with {kept} articles of 10 paragraphs kept", _held(), "MB")
-
-
-def _loaded(config: Config, progress: Progress | None) -> dict[str, Any]:
-    return {"model": load_model(config, progress), "encoder": load_encoder(config, progress)}
 
 
 def _written(paragraphs: int, first: int = 1) -> Article:

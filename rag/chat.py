@@ -39,8 +39,9 @@ where there is a history; one of twice as many that begins with "and" or the lik
 class Chat:
     """Questions to one article. Encoder and model are loaded once per process and shared.
 
-    Any object that fits `Encoder` or `ChatModel` can be passed in place of the default ones, with a calibration for them.
-    Without a `config` it is that of the environment.
+    Any object that fits `embeddings.encoder.Encoder` or `rag.models.ChatModel` can be passed in place of the default ones, with
+    a `rag.calibration.Calibration` for them; without it confidence and support are guesses, and a warning says so. The
+    smallest ones are in `rag.testing`. Without a `config` it is that of the environment.
     """
 
     def __init__(
@@ -57,7 +58,7 @@ class Chat:
         self.config = config or Config.from_environment()
         self.encoder = encoder or load_encoder(self.config, progress)
         self.model = model or load_model(self.config, progress)
-        self.calibration = calibration or load_calibration(self.config)
+        self.calibration = calibration or load_calibration(self.config, own=bool(encoder or model))
         cache = self.config.cache if self.config.keep else None
         self.retriever = Retriever(article, self.encoder, cache=cache, progress=progress)
         self.reader = Reader(article, self.model, cache=cache, progress=progress)

@@ -34,15 +34,18 @@ def load_encoder(config: Config, progress: Progress | None = None) -> Encoder:
         return _encoder(config.encoder, config.threads, config.cache, _Silent(progress))
 
 
-def load_calibration(config: Config) -> Calibration:
+def load_calibration(config: Config, *, own: bool = False) -> Calibration:
     """The calibration of a Config: its own, or a bundled one. Raises WeightsError.
 
-    Where the weights have neither, a warning says so.
+    Where the weights have neither, or are an `own` object's, a warning says so.
     """
     if config.calibration:
         return Calibration.load(config.calibration)
-    if config.model not in CHATS or config.encoder != "default":
-        _warn(config.model, config.encoder)
+    if own:
+        _warn("an encoder or a model of your own", "Give a calibration for it: Chat(…, calibration=…).")
+    elif config.model not in CHATS or config.encoder != "default":
+        named = f"--model {config.model} --encoder {config.encoder}"
+        _warn(named, "Fit them with sanad calibrate, and give its file as --calibration.")
     return Calibration.default(bundled(config))
 
 
@@ -52,13 +55,8 @@ def bundled(config: Config) -> str:
 
 
 @cache
-def _warn(model: str, encoder: str) -> None:
-    log.warning(
-        "With --model %s --encoder %s confidence and support are guesses, fitted to other weights. "
-        "Fit them with sanad calibrate, and give its file as --calibration.",
-        model,
-        encoder,
-    )
+def _warn(weights: str, mend: str) -> None:
+    log.warning("With %s confidence and support are guesses, fitted to other weights. %s", weights, mend)
 
 
 class _Silent:

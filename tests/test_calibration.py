@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from embeddings import weights
-from rag import Answer, Article, Citation, Config, EvaluationError, WeightsError
+from rag import Answer, Article, Chat, Citation, Config, EvaluationError, WeightsError
 from rag.__main__ import app
 from rag.calibration import SUPPORT, Calibration, Logistic
 from rag.cases import Case
@@ -19,7 +19,7 @@ from rag.evaluation import judge
 from rag.evidence import Look
 from rag.fitting import Observation, cross_validated, fit, fit_wording, measured
 from rag.loading import load_calibration
-from rag.testing import WordModel
+from rag.testing import CALIBRATION, WordEncoder, WordModel
 
 PLAIN = Calibration({"cosine": 10.0, "yes": 1.0}, 0.5, Logistic(0.0, {}), 0.5, Logistic(0.0, {}), Logistic(0.0, {}))
 
@@ -144,6 +144,16 @@ def test_other_weights_without_a_calibration_of_their_own_are_warned_of_once(tmp
             assert load_calibration(Config(model="small", encoder="mine")) == Calibration.default("small")
     first, second = (record.getMessage() for record in caplog.records)
     assert "--model b.gguf" in first and "--encoder mine" in second and "--calibration" in first
+
+
+def test_an_encoder_and_a_model_of_ones_own_without_a_calibration_are_warned_of_once(caplog):
+    article, own = Article.from_text("Moscow refused."), {"encoder": WordEncoder(), "model": WordModel()}
+    assert Chat(article, **own, calibration=CALIBRATION, config=Config(keep=False)).calibration == CALIBRATION
+    assert not caplog.records
+    for _ in range(2):
+        assert Chat(article, **own, config=Config(keep=False)).calibration == Calibration.default()
+    (warned,) = (record.getMessage() for record in caplog.records if record.levelno == logging.WARNING)
+    assert "of your own" in warned and "guesses" in warned and "calibration=" in warned
 
 
 def test_the_environment_names_a_calibration(monkeypatch):
