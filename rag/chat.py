@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import re
+import reprlib
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -159,7 +160,7 @@ class Chat:
     def _standalone(self, question: str, history: Sequence[Turn]) -> str:
         """The question as it stands alone: one that goes on from others gets what it leaves out from the last turn."""
         if strange := [turn for turn in history if not isinstance(turn, Turn)]:
-            raise QuestionError(f"The history holds {strange[0]!r}. Give turns: Turn(question, answer).")
+            raise QuestionError(f"The history holds {reprlib.repr(strange[0])}. Give turns: Turn(answer.question, answer.text).")
         if not history:
             return question
         last, words = history[-1], prompts.language(self._language(question, history))

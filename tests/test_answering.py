@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import pytest
 
-from rag import Article, Chat, Config, QuestionError, SanadError, Turn, ask
+from rag import Answer, Article, Chat, Config, QuestionError, SanadError, Turn, ask
 from rag.calibration import Logistic
 from rag.chat import checked
 from rag.citations import cite
@@ -127,6 +127,8 @@ def test_a_short_question_is_completed_from_the_last_turn_and_shown_so(tmp_path)
 def test_a_history_of_anything_but_turns_is_refused(tmp_path):
     with pytest.raises(QuestionError, match=r"holds \('Who\?', 'Foxes'\). Give turns"):
         opened(tmp_path)[0].ask("And then?", history=[("Who?", "Foxes")])
+    with pytest.raises(QuestionError, match=r"holds Answer\(.{3,25}\)\. Give turns: Turn\(answer\.question, answer\.text\)\.$"):
+        opened(tmp_path)[0].ask("And then?", history=[Answer("Who sleeps?", "Foxes do. " * 99)])
 
 
 def test_a_completed_question_that_is_cut_is_not_asked(tmp_path, monkeypatch):
