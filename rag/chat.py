@@ -65,11 +65,20 @@ class Chat:
         self.reader = Reader(article, self.model, cache=cache, progress=progress)
 
     @classmethod
-    def open(cls, article: Article | str | Path | None = None, **options: object) -> Chat:
+    def open(
+        cls,
+        article: Article | str | Path | None = None,
+        *,
+        config: Config | None = None,
+        encoder: Encoder | None = None,
+        model: ChatModel | None = None,
+        calibration: Calibration | None = None,
+        progress: Progress | None = None,
+    ) -> Chat:
         """A Chat over an article, the file of one (see `Article.open`), or the bundled article."""
         if not isinstance(article, Article):
             article = Article.default() if article is None else Article.open(article)
-        return cls(article, **options)  # type: ignore[arg-type]
+        return cls(article, config=config, encoder=encoder, model=model, calibration=calibration, progress=progress)
 
     def ask(self, question: str, *, history: Sequence[Turn] = (), language: str | None = None) -> Answer:
         """The whole answer. Raises QuestionError for an empty or too long question, and a language that is not known."""

@@ -1,4 +1,5 @@
 """The command line as another program calls it, and the settings it is given."""
+import inspect
 import io
 import json
 import os
@@ -99,3 +100,10 @@ def test_each_package_is_shipped_with_its_types():
     made = tomllib.loads((root / "pyproject.toml").read_text("utf-8"))["tool"]["setuptools"]
     for package in made["packages"]:
         assert "py.typed" in made["package-data"][package] and (root / package / "py.typed").is_file()
+
+
+def test_what_a_program_may_use_is_listed_where_it_looks_for_it():
+    said = "import rag; assert set(rag.__all__) <= set(dir(rag)), dir(rag)"
+    subprocess.run([sys.executable, "-c", said], check=True)
+    opens, makes = inspect.signature(Chat.open).parameters, inspect.signature(Chat).parameters
+    assert list(opens) == list(makes) and list(opens.values())[1:] == list(makes.values())[1:]
