@@ -164,10 +164,12 @@ def test_in_a_hard_wrapped_text_items_rows_headings_and_turns_are_apart():
 
 
 def test_in_a_hard_wrapped_mail_what_is_quoted_goes_on_over_its_lines():
-    lines = ["On Friday Tom Berger <tom@a.example> wrote:", "> Ann,", ">", "> the test of the new warehouse failed;\n> we need 450."]
+    lines = ["On Friday Tom Berger <tom@a.example> wrote:", "> Ann,", ">"]
+    lines += ["> the test of the new warehouse failed;\n> we need 450."]
     lines += [">> Is it on? The group meets at 11 a.m. on\n>> Thursday.", ">> - Scanner", "> Tom"]
     found = [s.text for s in Article.from_text("\n".join(["Hello.", "", *lines])).sentences]
-    assert found == ["Hello.", "\n".join(lines[:2]), *lines[3:4], ">> Is it on?", "The group meets at 11 a.m. on\n>> Thursday.", *lines[5:]]
+    asked = [">> Is it on?", "The group meets at 11 a.m. on\n>> Thursday."]
+    assert found == ["Hello.", "\n".join(lines[:2]), *lines[3:4], *asked, *lines[5:]]
 
 
 def test_in_a_hard_wrapped_text_a_line_with_room_for_the_next_word_does_not_go_on():

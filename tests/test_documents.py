@@ -210,7 +210,8 @@ def with_notes(data, kind, xml):
 
 @pytest.mark.parametrize("kind", ["footnotes", "endnotes"])
 def test_the_notes_of_a_word_file_come_after_its_text(kind):
-    notes = "".join(f"<w:n><w:p><w:r><w:t xml:space='preserve'> {text}</w:t></w:r></w:p></w:n>" for text in ("", "Of 7.", "Or 8."))
+    note = "<w:n><w:p><w:r><w:t xml:space='preserve'> {}</w:t></w:r></w:p></w:n>"
+    notes = "".join(note.format(text) for text in ("", "Of 7.", "Or 8."))
     xml = f'<w:notes xmlns:w="{WORDS}">{notes}</w:notes>'
     assert Article.from_bytes(with_notes(word("It grew."), kind, xml), "a.docx").text == "It grew.\nOf 7.\nOr 8."
     with pytest.raises(ArticleError, match="defines entities"):
