@@ -71,10 +71,11 @@ class Article:
     @classmethod
     def from_text(cls, text: str, *, title: str = "", author: str | None = None, source: str | None = None) -> Article:
         """An article of this very text. Raises ArticleError when it is empty, too large or holds no sentence."""
+        this = f"The article {source or title!r}" if source or title else "The article"
         if len(text.encode("utf-8", "surrogatepass")) > MAX_BYTES:
-            raise ArticleError(f"The article has {len(text):,} characters; at most {MAX_BYTES:,} bytes are taken. Split it.")
+            raise ArticleError(f"{this} has {len(text):,} characters; at most {MAX_BYTES:,} bytes are taken. Split it.")
         if not text.strip():
-            raise ArticleError("The article is empty. Give a text with at least one sentence.")
+            raise ArticleError(f"{this} is empty. Give a text with at least one sentence.")
         lines = list(_paragraphs(text))
         omitted = omissions(text, lines)
         left_out = {(o.start, o.end) for o in omitted}
@@ -83,9 +84,9 @@ class Article:
         found = ((a, b, number) for number, line in enumerate(kept) for a, b in split_sentences(text, *line, language))
         sentences = list(islice(found, MAX_SENTENCES + 1))
         if len(sentences) > MAX_SENTENCES:
-            raise ArticleError(f"The article has more than {MAX_SENTENCES:,} sentences. Split it.")
+            raise ArticleError(f"{this} has more than {MAX_SENTENCES:,} sentences. Split it.")
         if not sentences:
-            raise ArticleError(f"The article {title!r} holds no sentence: no line with a letter or a digit. Check the text.")
+            raise ArticleError(f"{this} holds no sentence: no line with a letter or a digit. Check the text.")
         return cls(
             text=text,
             title=title or text[sentences[0][0] : sentences[0][1]][:80],
