@@ -4,7 +4,8 @@ from __future__ import annotations
 import json
 import re
 import unicodedata
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator
+from decimal import Decimal
 from functools import cache
 from importlib import resources
 from itertools import pairwise
@@ -23,11 +24,10 @@ RANGE = re.compile(r"\s*(?:[-–—~～]|\w{1,4})\s*")
 """What stands between two numbers that one word counts: 5 to 6 million."""
 GOES_ON = re.compile(r"\s?(و\s?)?")
 """What stands between the parts of one number, 48 bin 312 or 48 ألفا و312: only the second may be two."""
+BESIDE = r"\s?"
+"""What stands between a number and the word that counts it."""
 UNSPACED = ("ja", "ko", "th", "zh")
 """Languages in which a word may begin or end beside another letter."""
-
-Value = tuple[str, int]
-"""The digits without zeros around them, and which power of ten the last of them counts: 12.5 is ("125", -1)."""
 
 
 def numbers_stand(claim: str, language: str, source: str, source_language: str) -> bool:
@@ -43,15 +43,16 @@ def numbers_stand(claim: str, language: str, source: str, source_language: str) 
     >>> [numbers_stand(claim, "de", "خصص مليار يورو", "ar") for claim in ("eine Milliarde", "eine Million", "Dollar")]
     [True, False, False]
     """
-    numbers, words, *_ = _counted(claim, language)
-    written, alone, beside, _ = _counted(source, source_language)
+    numbers, words = _counted(claim, language)
+    written, alone = _counted(source, source_language)
     alone |= _headed(source, source_language)
-    values = set[Value]().union(*written)
-    reached = {len(digits) + power - 1 for digits, power in values}
-    values |= {(digits, power + word) for digits, power in values for word in alone}  # a table may say it in its first row
+    values = set[Decimal]().union(*(number.values for number in written))
+    reached = {value.adjusted() for value in values}
+    values |= {value.scaleb(power) for value in values for power in alone}  # a table may say it in its first row
+    beside = {power for number in written for power in (*number.powers, sum(number.powers))}
     great = alone | beside | reached | {power // 3 * 3 for power in reached}
     same_currency = _currencies(claim, language) <= _currencies(source, source_language)
-    return same_currency and words <= great and all(found & values for found in numbers)
+    return same_currency and words <= great and all(number.values & values for number in numbers)
 
 
 def amounts(text: str, language: str) -> set[str]:
@@ -60,7 +61,7 @@ def amounts(text: str, language: str) -> set[str]:
     >>> sorted(amounts("five thousand of 2 billion euros", "en")), amounts("dos mil millones", "es"), amounts("一亿", "zh")
     (['3', '9', 'EUR'], {'9'}, {'8'})
     """
-    return {str(match.lastgroup)[1:] for match in _words(language).finditer(_folded(text))}
+    return {_named(match) for match in _words(language).finditer(_folded(text))}
 
 
 def in_thousands(text: str, language: str) -> list[str]:
@@ -70,12 +71,11 @@ def in_thousands(text: str, language: str) -> list[str]:
     >>> in_thousands("286亿元", "zh"), in_thousands("48 bin 312", "tr"), in_thousands("5 million", "en")
     (['28,600,000,000', '28600', '28.6'], ['48,000', '48,312'], [])
     """
-    numbers, _, beside, within = _counted(text, language)
-    if not within and all(power % 3 == 0 for power in beside):
+    numbers, _ = _counted(text, language)
+    if not any(number.goes_on or any(power % 3 for power in number.powers) for number in numbers):
         return []
-    whole = set[int]().union(*map(_whole, numbers))
-    counted = [f"{n / 10**power:.10g}" for n in sorted(whole) for power in (6, 9, 12) if n >= 10**power]
-    return [f"{n:,}" for n in sorted(whole)] + counted
+    whole = sorted(_whole(value for number in numbers for value in number.values))
+    return [f"{n:,}" for n in whole] + [f"{n / 10**power:.10g}" for n in whole for power in (6, 9, 12) if n >= 10**power]
 
 
 def digits(number: str) -> str:
@@ -87,69 +87,70 @@ def digits(number: str) -> str:
     return "".join(str(unicodedata.decimal(c)) for c in number if c.isdecimal())
 
 
-def _counted(text: str, language: str) -> tuple[list[set[Value]], set[int], set[int], bool]:
-    """(what each number can mean, powers of ten of the words beside none, of those beside one, whether one is within a number).
-
-    >>> _counted("6 million of 12,5 and a billion", "en")
-    ([{('6', 6)}, {('125', -1)}], {9}, {6}, False)
-    >>> _counted("48 bin 312 ve 5 bin milyar", "tr")[0], _counted("1亿2300万", "zh")[0]
-    ([{('48', 3)}, {('48312', 0)}, {('5', 12)}], [{('1', 8)}, {('123', 6)}])
-    """
-    text = _folded(text)
-    found, beside, taken, following = list[Number](), set[int](), set[int](), (len(text), 0)
-    for number in reversed(list(NUMBER.finditer(text))):
-        readings = {_value(reading) for reading in _readings(number.group())}
-        words = list(_words_after(text, number.end(), language))
-        powers = [int(str(word.lastgroup)[1:]) for word in words]
-        power, end = sum(powers), words[-1].end() if words else number.end()
-        ranged = following[1] if not power and RANGE.fullmatch(text, number.end(), following[0]) else 0
-        times = {(said, place + (power or ranged)) if said else ("", 0) for said, place in readings}
-        letter = text[number.end() : end].strip()
-        unit = len(letter) == 1 and letter.isascii() and not _signed(text, number.start(), end)  # 14 m may be metres
-        found.insert(0, Number(number.start(), end, times | readings if ranged or unit else times, 0 if unit else power))
-        following = (number.start(), power or ranged)
-        beside.update(powers, [power] if power else [])
-        taken.update(place for word in words for place in range(*word.span()))
-    values, within = _joined(text, found)
-    others = (match for match in _words(language).finditer(text) if match.start() not in taken)
-    return values, {int(name) for match in others if (name := str(match.lastgroup)[1:]).isdigit()}, beside, within
-
-
 class Number(NamedTuple):
-    """What text[start:end], with the words that count it, can mean, and the power of ten of these words."""
+    """What text[start:end] can mean, a number and the words that count it; which powers of ten these name; whether it goes on
+    with the number before it."""
 
     start: int
     end: int
-    values: set[Value]
-    power: int
+    values: set[Decimal]
+    powers: list[int]
+    goes_on: bool = False
 
 
-def _joined(text: str, numbers: list[Number]) -> tuple[list[set[Value]], bool]:
-    """The values of numbers, where one goes on with the number before it their sum; and whether one does.
+def _counted(text: str, language: str) -> tuple[list[Number], set[int]]:
+    """(numbers with the words that count them, the powers of ten of the other words).
+
+    >>> numbers, alone = _counted("6 million of 12,5 and a billion", "en")
+    >>> [(sorted(map(int, number.values)), number.powers) for number in numbers], alone
+    ([([6000000], [6]), ([12], [])], {9})
+    >>> [sorted(map(int, number.values)) for number in _counted("48 bin 312 ve 5 bin milyar", "tr")[0]]
+    [[48000], [48312], [5000000000000]]
+    """
+    text = _folded(text)
+    numbers, after, shared = list[Number](), len(text), 0
+    for match in reversed(list(NUMBER.finditer(text))):
+        words = list(_words_after(text, match.end(), language))
+        powers, end = [int(_named(word)) for word in words], words[-1].end() if words else match.end()
+        letter = text[match.end() : end].strip()
+        unit = len(letter) == 1 and letter.isascii() and not _signed(text, match.start(), end)  # 14 m may be metres
+        ranged = not words and RANGE.fullmatch(text, match.end(), after)
+        after, shared = match.start(), shared if ranged else sum(powers)
+        readings = _readings(match.group())
+        values = {Decimal(f"{reading}e{shared}") for reading in readings}
+        if unit or ranged:
+            values.update(map(Decimal, readings))
+        numbers.insert(0, Number(match.start(), match.end() if unit else end, values, powers))
+    taken = {place for number in numbers for place in range(number.start, number.end)}
+    others = (_named(word) for word in _words(language).finditer(text) if word.start() not in taken)
+    return _summed(text, numbers), {int(name) for name in others if name.isdigit()}
+
+
+def _summed(text: str, numbers: list[Number]) -> list[Number]:
+    """Numbers, the value of one that goes on with the number before it their sum.
 
     Not "3 million 5 years ago", where the second could have another digit.
     """
-    values = [number.values for number in numbers]
-    within = False
     for i, (before, number) in enumerate(pairwise(numbers), 1):
-        if before.power and (gap := GOES_ON.fullmatch(text, before.end, number.start)):
-            lesser = {n for n in _whole(number.values) if 10 ** (before.power - 1) <= n < 10**before.power}
-            if sums := {_value(str(a + b)) for a in _whole(values[i - 1]) for b in lesser}:
-                values[i], within = sums | (number.values if gap[1] else set()), True
-    return values, within
+        if before.powers and (gap := GOES_ON.fullmatch(text, before.end, number.start)):
+            power = sum(before.powers)
+            lesser = {n for n in _whole(number.values) if 10 ** (power - 1) <= n < 10**power}
+            if sums := {Decimal(a + b) for a in _whole(numbers[i - 1].values) for b in lesser}:
+                numbers[i] = number._replace(values=sums | (number.values if gap[1] else set()), goes_on=True)
+    return numbers
 
 
-def _whole(values: set[Value]) -> set[int]:
+def _whole(values: Iterable[Decimal]) -> set[int]:
     """Those that are whole, and no longer than an amount is."""
-    return {int(said) * 10**power for said, power in values if 0 <= power < 16 and 0 < len(said) < 10}
+    return {int(value) for value in values if 0 < value < 10**18 and value == int(value)}
 
 
 def _words_after(text: str, at: int, language: str) -> Iterator[re.Match[str]]:
     """The words that count the number before text[at:]: one, or two of "45 thousand billion", the second the greater."""
-    power = "n0"
-    while (word := _counting(language).match(text, at)) and word.lastgroup and int(word.lastgroup[1:]) > int(power[1:]):
+    power = 0
+    while (word := _words(language, counting=True).match(text, at)) and int(_named(word)) > power:
         yield word
-        at, power = word.end(), word.lastgroup
+        at, power = word.end(), int(_named(word))
 
 
 def _headed(text: str, language: str) -> set[int]:
@@ -160,28 +161,17 @@ def _headed(text: str, language: str) -> set[int]:
     """
     found = set[int]()
     text = _folded(text)
-    for word in re.finditer(rf"(?<!\w)(?:{_counting(language).pattern})", text):
+    for word in re.finditer(rf"(?<!\w)(?:{_words(language, counting=True).pattern})", text):
         before = text[max(0, word.start() - 2) : word.start()].strip()
         told = len(word.group().strip(". ")) > 2 or _signed(text, *word.span())  # "m" may be metres
-        if word.lastgroup and told and not before[-1:].isdigit():
-            found.add(int(word.lastgroup[1:]))
+        if told and not before[-1:].isdigit():
+            found.add(int(_named(word)))
     return found
 
 
 def _signed(text: str, start: int, end: int) -> bool:
     """Whether a currency's sign stands beside text[start:end]."""
     return any(unicodedata.category(c) == "Sc" for c in text[max(0, start - 2) : start] + text[end : end + 2])
-
-
-def _value(reading: str) -> Value:
-    """
-    >>> _value("1250"), _value("0.50"), _value("0")
-    (('125', 1), ('5', -1), ('', 0))
-    """
-    whole, _, decimals = reading.partition(".")
-    said = (whole + decimals).lstrip("0")
-    short = said.rstrip("0")
-    return (short, len(said) - len(short) - len(decimals)) if short else ("", 0)
 
 
 def _readings(number: str) -> set[str]:
@@ -192,11 +182,10 @@ def _readings(number: str) -> set[str]:
     >>> [sorted(_readings(number)) for number in ("1 234 567", "5 300", "400 000", "1 050,5", ".05")]
     [['1234567'], ['300', '5', '5300'], ['400000'], ['1050.5'], ['0.05']]
     """
-    if number.startswith("."):
-        return {f"0.{digits(number)}"}
     if " " in number and len(parts := number.split()) == 2:  # perhaps two: "on May 5 300 came"
         return set[str]().union(*map(_readings, ["".join(parts), *([] if parts[1].startswith("0") else parts)]))
     whole, *parts = map(digits, SEPARATOR.split(number))
+    whole = whole or "0"
     found = set(parts + [whole]) if ":" in number else set[str]()
     lengths = {*map(len, parts[:-1])}
     grouped = not whole.startswith("0") and (not parts or len(parts[-1]) == 3 and (lengths <= {3} or lengths == {2}))
@@ -215,31 +204,25 @@ def _folded(text: str) -> str:
     return re.sub("[\u0640\u064b-\u0652]", "", unicodedata.normalize("NFC", text).lower())
 
 
-@cache
-def _words(language: str) -> re.Pattern[str]:
-    """A group for each amount, n9 for a billion; the greatest power first, for its word may hold that of a lesser one."""
-    prefix, known, _ = _amounts(language)
-    groups = _groups(known)
-    if language in UNSPACED or not known:
-        return re.compile(groups or r"(?!)")
-    return re.compile(rf"(?<!\w){prefix}(?:{groups})(?!\w)")
+def _named(word: re.Match[str]) -> str:
+    """The amount that a word of `_words` names: "9" for a billion, or a currency."""
+    return str(word.lastgroup)[1:]
 
 
 @cache
-def _counting(language: str) -> re.Pattern[str]:
-    """The same for what counts the number before it, with what is a word for it only there: "5 bn", "3万"."""
-    prefix, known, short = _amounts(language)
-    powers = {name: words for name, words in known.items() if name.isdigit()}
-    both = {name: "|".join(filter(None, (powers.get(name), short.get(name)))) for name in {**powers, **short}}
-    groups = _groups(dict(sorted(both.items(), key=lambda item: int(item[0]))))
-    return re.compile(rf"\s?{prefix}(?:{groups})" + ("" if language in UNSPACED else r"(?!\w)") if groups else r"(?!)")
+def _words(language: str, *, counting: bool = False) -> re.Pattern[str]:
+    """A group for each amount, n9 for a billion; the greatest power first, for its word may hold that of a lesser one.
 
-
-def _amounts(language: str) -> tuple[str, Mapping[str, str], Mapping[str, str]]:
-    """(what the words may begin with, the words of each amount, those that follow a number only)."""
-    known = dict(json.loads(resources.files("rag").joinpath("data/amounts.json").read_text("utf-8")).get(language, {}))
-    return known.pop("prefix", ""), known, known.pop("after a number", {})
-
-
-def _groups(known: Mapping[str, str]) -> str:
-    return unicodedata.normalize("NFC", "|".join(f"(?P<n{name}>{words})" for name, words in reversed(list(known.items()))))
+    Or, `counting`, for what counts the number before it, with what is a word for it only there: "5 bn", "3万".
+    """
+    known = json.loads(resources.files("rag").joinpath("data/amounts.json").read_text("utf-8")).get(language, {})
+    prefix, short = known.pop("prefix", ""), known.pop("after a number", {})
+    if counting:
+        powers = filter(str.isdigit, {**known, **short})
+        known = {name: "|".join(words[name] for words in (known, short) if name in words) for name in powers}
+    if not known:
+        return re.compile("(?!)")
+    greatest = sorted(known.items(), key=lambda one: one[0].zfill(2), reverse=True)
+    groups = unicodedata.normalize("NFC", "|".join(f"(?P<n{name}>{words})" for name, words in greatest))
+    begin, end = ("", "") if language in UNSPACED else (r"(?<!\w)", r"(?!\w)")
+    return re.compile(f"{BESIDE if counting else begin}{prefix}(?:{groups}){end}")
