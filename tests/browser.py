@@ -5,14 +5,17 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
+from pathlib import Path
 
 import numpy as np
-from playwright.sync_api import Browser, BrowserContext, Locator, ViewportSize, expect, sync_playwright
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Locator, Page, ViewportSize, expect, sync_playwright
 
 from rag import Chat, Config
 from rag.library import Library
@@ -43,6 +46,12 @@ Fishermen steered by its green beam during winter storms. The keeper climbed 120
 """
 BUILDER = "Who built the Vardo lighthouse in 1896?"
 
+ORCHARD = """The Almeda orchard grows forty kinds of apples. Pickers gather the fruit during September.
+
+Bees from twelve hives pollinate the blossoms every spring. The cider press stands beside the old stone barn.
+"""
+APPLES = "How many kinds of apples does the Almeda orchard grow?"
+
 SAID = {
     WHY: ("رفضته موسكو ورفضته مجددا بحسب مراقبين ومصادر صحفية", "Moscow refused it before and has refused it anew."),
     HOW_MUCH: ("الاتحاد الأوروبي خصص مليار يورو كمساعدات إنسانية", "The EU allocated one billion euros as humanitarian aid."),
@@ -50,6 +59,29 @@ SAID = {
     KAM: ("الاتحاد الأوروبي خصص مليار يورو كمساعدات إنسانية", "خصص الاتحاد الأوروبي مليار يورو كمساعدات إنسانية."),
 }
 """How the fakes read these questions, and what they reply."""
+
+WATCH = """() => {
+    window.seen = [];
+    new MutationObserver(() => {
+        const answer = [...document.querySelectorAll("#conversation .answer")].at(-1);
+        const now = answer && [answer.dataset.state, answer.querySelector(".words").textContent];
+        if (now && String(now) !== String(seen.at(-1))) seen.push(now);
+    }).observe(document.querySelector("#conversation"), {subtree: true, childList: true, characterData: true, attributes: true});
+}"""
+"""From now on `seen` holds each state and text that the newest answer goes through."""
+
+STOP = """() => new MutationObserver((_, observer) => {
+    const words = document.querySelector('#conversation .answer[data-state="writing"] .words');
+    if (words?.textContent && document.querySelector("#stop").checkVisibility()) {
+        observer.disconnect();
+        document.querySelector("#stop").click();
+    }
+}).observe(document.body, {subtree: true, childList: true, characterData: true, attributes: true})"""
+"""Stops the next answer as soon as a word of it is there: a click from outside might come after its last one."""
+
+FOREIGN = """host => [...document.querySelectorAll("[src], [href], [action]")].flatMap(one => [one.src, one.href, one.action])
+    .filter(one => typeof one === "string" && /^(https?:)?[/][/]/.test(one) && new URL(one, location).host !== host)"""
+"""Addresses on other hosts that the page names, whether or not it has asked them for anything."""
 
 
 class PhraseEncoder(WordEncoder):
@@ -86,6 +118,13 @@ def _read(text: str) -> str:
 def chromium() -> str | None:
     """The path of the Chromium to drive: SANAD_CHROMIUM, or the first found under its usual names."""
     return os.environ.get("SANAD_CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
+
+
+def needed() -> None:
+    """Skip the test where there is no Chromium; in CI, which has one, fail."""
+    if not chromium():
+        reason = "There is no Chromium. Run `make browser`, or name its binary in SANAD_CHROMIUM."
+        pytest.fail(reason) if os.environ.get("CI") == "true" else pytest.skip(reason)
 
 
 @contextmanager
@@ -168,9 +207,89 @@ class Visit:
         self._adding()
         self.page.locator("#upload input[type=file]").set_input_files({"name": name, "mimeType": "", "buffer": data})
 
+    def watch(self) -> None:
+        """From now on remember each state and text that the newest answer goes through."""
+        self.page.evaluate(WATCH)
+
+    def seen(self) -> list[list[tuple[str, str]]]:
+        """What was remembered, an answer each: it ends with "done"."""
+        answers: list[list[tuple[str, str]]] = [[]]
+        for state, text in self.page.evaluate("seen"):
+            answers[-1].append((state, text))
+            if state == "done":
+                answers.append([])
+        return [answer for answer in answers if answer]
+
+    def stop_at_a_word(self) -> None:
+        """Stop the next answer as soon as a word of it is there."""
+        self.page.evaluate(STOP)
+
+    def shown(self) -> str:
+        """The text of the article on show."""
+        return self.article.text_content() or ""
+
+    def verbatim(self, turn: Locator, text: str) -> list[int]:
+        """The sentences that a turn cites; each quote stands in the text and in the panel, each marker has its citation."""
+        cards = turn.locator(".citation").all()
+        cited = []
+        for card in cards:
+            number, sentence = card.get_attribute("data-number"), card.get_attribute("data-sentence")
+            quote, where = card.locator(".quote").text_content(), card.locator(".where").text_content()
+            start, end = map(int, re.search(r"(\d+)–(\d+)", where).groups())
+            assert quote == text[start:end] == self.page.locator(f"#s-{sentence}").text_content()
+            assert re.search(r"\b[01]\.\d\d\b", where)
+            expect(turn.locator(f'.cite[data-number="{number}"][data-sentence="{sentence}"]')).to_have_text(number)
+            cited.append(int(sentence))
+        expect(turn.locator(".cite")).to_have_count(len(cards))
+        return cited
+
+    def copied(self, beginning: str) -> str:
+        """What the clipboard holds, as soon as it begins so."""
+        self.page.wait_for_function("async it => (await navigator.clipboard.readText()).startsWith(it)", arg=beginning)
+        return self.page.evaluate("navigator.clipboard.readText()")
+
+    def exported(self, kind: str, folder: Path) -> Path:
+        """The path of the conversation, exported as this kind of file."""
+        with self.page.expect_download() as download:
+            self.page.locator(f"#export-{kind}").click()
+        path = folder / f"conversation.{kind}"
+        assert download.value.suggested_filename.endswith(path.suffix)
+        download.value.save_as(path)
+        return path
+
+    def tab(self, selector: str, most: int = 60) -> None:
+        """Press Tab until the focus is on it."""
+        for _ in range(most):
+            if self.page.evaluate("selector => document.activeElement.matches(selector)", selector):
+                return
+            self.page.keyboard.press("Tab")
+        raise AssertionError(f"{most} times Tab do not lead to {selector}.")
+
     def _adding(self) -> None:
         if not self.page.locator("#paste").is_visible():
             self.page.locator("#add button").first.click()
+
+
+@contextmanager
+def opened(browser: Browser, path: Path) -> Iterator[Page]:
+    """A file as a page; by the end it has asked for nothing but itself, and holds neither a script nor a picture."""
+    page, requests = browser.new_page(), list[str]()
+    page.on("request", lambda request: requests.append(request.url))
+    page.goto(path.as_uri())
+    yield page
+    expect(page.locator("script, img, iframe, object, link")).to_have_count(0)
+    assert requests == [path.as_uri()]
+    assert page.evaluate("typeof __pwned") == "undefined"
+    page.close()
+
+
+def pdf(browser: Browser, *pages: str) -> bytes:
+    """A PDF with these texts, one a page."""
+    page = browser.new_page()
+    page.set_content("".join(f'<p style="break-after: page; width: 30em">{text}</p>' for text in pages))
+    data = page.pdf(format="A5")
+    page.close()
+    return data
 
 
 if __name__ == "__main__":

@@ -3,7 +3,6 @@
 The cases are in tests/data/hostile.jsonl, each with a sign: an expression that an answer has where the attack worked.
 """
 import json
-import os
 import re
 from dataclasses import replace
 from functools import partial
@@ -164,11 +163,9 @@ def test_in_a_browser_no_script_of_theirs_runs_and_nothing_is_asked_of_another_s
     """Articles pasted, questions asked, answers of a model that repeats them: all is text."""
     from playwright.sync_api import expect
 
-    from tests.browser import Visit, browsing, chromium
+    from tests.browser import Visit, browsing, needed
 
-    if not chromium():
-        reason = "There is no Chromium. Run `make browser`, or name its binary in SANAD_CHROMIUM."
-        pytest.fail(reason) if os.environ.get("CI") == "true" else pytest.skip(reason)
+    needed()
     cases = [case for case in CASES if case["attack"] in ("markup", "link")]
     model = Obedient()
     model.said = " ".join(case["article"].replace("\n", " ") for case in cases)[:4_000]
