@@ -68,36 +68,36 @@ def split_sentences(text: str, start: int, end: int, language: str = "en") -> It
 
 
 def _ends_sentence(text: str, begin: int, end: int, match: re.Match[str], language: str) -> bool:
+    at, mark, after = match.start(), match["mark"], match.end()
     if match["cjk"]:
-        return match["cjk"][-1] not in CLOSING or not HIRAGANA.match(text, match.end())  # 「…。」と: what was said goes on
-    if not (found := INK.search(text, match.end(), end)):
+        return match["cjk"][-1] not in CLOSING or not HIRAGANA.match(text, after)  # 「…。」と: what was said goes on
+    if not (found := INK.search(text, after, end)):
         return False
     following = found.group(1)
+    long_clauses = at - begin >= SHORT_CLAUSE and end - after >= SHORT_CLAUSE
     if match["space"]:
-        goes_on = text[match.start() - 1] == "ๆ" or text.startswith(GOES_ON, match.end())
-        return _between_clauses(begin, end, match) and not goes_on
-    if _open_bracket(text[max(begin, match.end() - BRACKET) : match.end()]):
+        return long_clauses and text[at - 1] != "ๆ" and not text.startswith(GOES_ON, after)
+    before = text[max(begin, after - BRACKET) : after]
+    if before.count("(") > before.count(")"):
         return False
-    if match["mark"] in ";؛" and language != "el":
-        return _between_clauses(begin, end, match)
-    if following in ",:;،؛":
+    if mark in ";؛" and language != "el":
+        return long_clauses
+    if following in ",:;،؛" or following.islower() and mark[-1] in ".…":
         return False
-    if following.islower() and match["mark"][-1] in ".…":
+    if mark not in (".", "۔"):
+        return mark != ".." and not following.islower()
+    if mark == "." and "ก" <= following <= "๛":
         return False
-    if match["mark"] == "." and "ก" <= following <= "๛":
+    if LIST_NUMBER.fullmatch(text, begin, at):
         return False
-    if match["mark"] not in (".", "۔"):
-        return match["mark"] != ".." and not following.islower()
-    if LIST_NUMBER.fullmatch(text, begin, match.start()):
-        return False
-    near = max(begin, match.start() - 20)
+    near = max(begin, at - 20)
     last, first = _last_and_first(language)
-    if last.search(text, near, match.start()) and first.match(text, match.end()):
+    if last.search(text, near, at) and first.match(text, after):
         return True
-    if len(words := text[near : match.start()].split()[-2:]) == 2 and _words(language, "names of letters").issuperset(words):
+    if len(words := text[near:at].split()[-2:]) == 2 and _words(language, "names of letters").issuperset(words):
         return True  # of بي بي سي., not an initial
-    before = WORD_BEFORE.search(text, near, match.start())
-    return not (before and _abbreviated(before.group(), text, match.end(), language))
+    word = WORD_BEFORE.search(text, near, at)
+    return not (word and _abbreviated(word.group(), text, after, language))
 
 
 def _abbreviated(word: str, text: str, after: int, language: str) -> bool:
@@ -131,17 +131,8 @@ def _last_and_first(language: str) -> tuple[re.Pattern[str], re.Pattern[str]]:
     return re.compile(rf"(?<!\w)(?:{last})$", re.IGNORECASE), re.compile(rf"\s++(?:{first})(?=[\s,،'’])")
 
 
-def _between_clauses(begin: int, end: int, match: re.Match[str]) -> bool:
-    return match.start() - begin >= SHORT_CLAUSE and end - match.end() >= SHORT_CLAUSE
-
-
-def _open_bracket(text: str) -> bool:
-    return text.count("(") > text.count(")")
-
-
 def _trimmed(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
-    while end > start and text[end - 1].isspace():
-        end -= 1
+    end = start + len(text[start:end].rstrip())
     start = _begin(text, start, end)
     while end - start > LONG_SENTENCE:
         cut = max(text.rfind(mark, start, start + LONG_SENTENCE) for mark in "؛;،,: ")
