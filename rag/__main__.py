@@ -77,8 +77,8 @@ def ask(
         code = None if language is None else known(language)  # a wrong one is told before anything is loaded
         answer = _open(article, _config(model, encoder, threads, calibration)).ask(question, language=code)
         if as_json:
-            every = "utf" in getattr(sys.stdout, "encoding", "utf-8").lower()  # character can be written
-            typer.echo(json.dumps(answer.to_dict(), ensure_ascii=not every, indent=1))
+            unicode = "utf" in (getattr(sys.stdout, "encoding", None) or "utf-8").lower()
+            typer.echo(json.dumps(answer.to_dict(), ensure_ascii=not unicode, indent=1))
         else:
             _show(answer, question)
 

@@ -1,4 +1,5 @@
 """The command line as another program calls it, and the settings it is given."""
+import contextlib
 import inspect
 import io
 import json
@@ -78,6 +79,13 @@ def test_what_a_terminal_has_no_character_for_is_escaped(charset, monkeypatch):
     answer = json.loads(run.invoke(cli.app, [*command, "--json"]).stdout)
     assert answer["citations"][0]["quote"] == article.text
     assert run.invoke(cli.app, ["evaluate", "--help"]).exit_code == 0
+
+
+def test_a_program_that_calls_the_command_line_may_collect_its_json_in_memory(monkeypatch):
+    monkeypatch.setattr(Chat, "open", opened)
+    with contextlib.redirect_stdout(io.StringIO()) as said:  # which has no encoding
+        cli.app(["ask", LANDED, "--json"], standalone_mode=False)
+    assert json.loads(said.getvalue())["question"] == LANDED
 
 
 @pytest.mark.parametrize("name", ["threads", "hits", "candidates", "evidence", "max_tokens"])
