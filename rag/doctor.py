@@ -105,10 +105,8 @@ def _packages() -> Check:
         for name, versions in sorted(wanted.items())
         if not (found := version(name)) or not versions.contains(found, prereleases=True)
     ]
-    return Check("packages", ", ".join(wrong) or f"{len(wanted)}, all as needed", REINSTALL if wrong else "")
-
-
-REINSTALL = "Run: rm -rf .venv && make install"
+    mend = "Run: rm -rf .venv && make install" if wrong else ""
+    return Check("packages", ", ".join(wrong) or f"{len(wanted)}, all as needed", mend)
 
 
 def _memory() -> Check:

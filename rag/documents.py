@@ -266,7 +266,7 @@ def _word_paragraphs(root: Any) -> Iterator[str]:
             if element.tag == qn("w:p"):
                 within.pop()
             elif element.tag == qn("w:tr"):
-                _one_line(paragraphs, rows.pop())
+                _as_row(paragraphs, rows.pop())
         elif element.tag in skipped:
             walk.skip_subtree()
         elif element.tag == qn("w:p"):
@@ -283,11 +283,11 @@ def _word_paragraphs(root: Any) -> Iterator[str]:
     return map("".join, paragraphs)
 
 
-def _one_line(paragraphs: list[list[str]], begins: list[int]) -> None:
+def _as_row(paragraphs: list[list[str]], begins: list[int]) -> None:
     """Make one paragraph of a row's cells, whose paragraphs begin at these places; not of those that lay out longer texts.
 
     >>> paragraphs = [["Before"], ["2022"], ["5 ", "million"], ["euros"]]
-    >>> _one_line(paragraphs, [1, 2]); paragraphs
+    >>> _as_row(paragraphs, [1, 2]); paragraphs
     [['Before'], ['| 2022 | 5 million euros |']]
     """
     cells = [" ".join(" ".join(map("".join, paragraphs[a:b])).split()) for a, b in pairwise([*begins, len(paragraphs)])]

@@ -11,18 +11,18 @@ import hashlib
 import hmac
 import ipaddress
 import json
-import logging
 import os
+import re
 import time
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from pathlib import Path
-from re import compile as pattern
 from typing import Any
 
 from rag.errors import SanadError
+from rag.log import log
 
 BODY = 23_000_000
 """Bytes a request may bring: an upload of the largest file that is read, and what a browser adds to it."""
@@ -52,7 +52,6 @@ LOGIN = {b"www-authenticate": b'Basic realm="Sanad", charset="UTF-8"'}
 
 Scope = MutableMapping[str, Any]
 Send = Callable[[Scope], Awaitable[None]]
-log = logging.getLogger("sanad")
 
 
 @dataclass(frozen=True)
@@ -138,10 +137,10 @@ class Guard:
     folder that uploads lie in until they are read.
     """
 
-    HIDDEN = pattern("/gradio_api/((file|proxy|stream)[=/]|process_recording|vibe-|dev/)")
+    HIDDEN = re.compile("/gradio_api/((file|proxy|stream)[=/]|process_recording|vibe-|dev/)")
     OPEN = "/gradio_api/startup-events"  # Gradio calls it when it starts; it says true or false
-    STATIC = pattern("/(assets|static|favicon|theme)")
-    ELSEWHERE = pattern(rb'\s*<meta\s+(?:property|name)="(?:og|twitter):[^>]*>|https://github\.com/gradio-app/[^"]*')
+    STATIC = re.compile("/(assets|static|favicon|theme)")
+    ELSEWHERE = re.compile(rb'\s*<meta\s+(?:property|name)="(?:og|twitter):[^>]*>|https://github\.com/gradio-app/[^"]*')
 
     def __init__(self, app: Any, *, access: Access, health: Callable[[], dict[str, Any]], uploads: Path) -> None:
         self.app, self._access, self._health, self._uploads = app, access, health, uploads
@@ -247,9 +246,8 @@ class Guard:
 
 async def _reply(send: Send, status: HTTPStatus, text: str, more: dict[bytes, bytes] | None = None) -> None:
     body = text.encode()
-    headers = {b"content-type": b"text/plain; charset=utf-8", b"content-length": b"%d" % len(body)}
-    all_of_them: Iterable[tuple[bytes, bytes]] = (headers | HEADERS | PRIVATE | (more or {})).items()
-    await send({"type": "http.response.start", "status": status.value, "headers": list(all_of_them)})
+    headers = {b"content-type": b"text/plain; charset=utf-8", b"content-length": b"%d" % len(body), **HEADERS, **PRIVATE}
+    await send({"type": "http.response.start", "status": status.value, "headers": [*(headers | (more or {})).items()]})
     await send({"type": "http.response.body", "body": body})
 
 
