@@ -7,7 +7,6 @@ import re
 import socket
 import threading
 import time
-from functools import partial
 from pathlib import Path
 
 import httpx
@@ -16,19 +15,19 @@ from starlette.testclient import TestClient
 from typer.testing import CliRunner
 
 import app
-from rag import Article, Chat, Config, SanadError, guard
+from rag import Article, Config, SanadError, guard
 from rag.__main__ import app as command
 from rag.documents import extract
 from rag.errors import ArticleError, ModelError
 from rag.guard import HEADERS, POLICY, TRIES, Access, Guard, read_logins
 from rag.library import Library
-from rag.testing import CALIBRATION, WordEncoder, WordModel
+from tests.test_page import opener
 
 HARBOUR = Article.from_text("The harbour closed yesterday. Fishermen protested loudly against harbour fees.", title="Harbour")
 FEES = "Fishermen protested against harbour fees?"
 ADA, BOB = ("ada", "love:lace 1"), ("bób", "пароль-123")
 PATIENCE = 60
-OPEN = partial(Chat, encoder=WordEncoder(), model=WordModel(), calibration=CALIBRATION)
+OPEN = opener()
 
 
 def library(open_chat=OPEN):

@@ -1,20 +1,19 @@
 import json
 import logging
 import re
-from functools import partial
 from importlib import metadata
 
 import pytest
 from typer.testing import CliRunner
 
-from rag import Article, Chat, Config, SanadError
+from rag import Article, Config, SanadError
 from rag import __main__ as cli
 from rag.log import log, recorded, tell
-from rag.testing import CALIBRATION, WordEncoder, WordModel
+from tests.test_page import opener
 
 HARBOUR = Article.from_text("The harbour closed yesterday. Fishermen protested loudly against harbour fees.")
 FEES, FORTY = "Fishermen protested against harbour fees?", "How many apple trees grow?"
-OPEN = partial(Chat, encoder=WordEncoder(), model=WordModel(), calibration=CALIBRATION)
+OPEN = opener()
 
 
 @pytest.fixture(autouse=True)

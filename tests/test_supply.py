@@ -3,7 +3,6 @@ import pickle
 import shutil
 import subprocess
 import sys
-from functools import partial
 from importlib import metadata
 from pathlib import Path
 
@@ -11,15 +10,15 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from rag import Article, Chat, Config, doctor
+from rag import Article, Config, doctor
 from rag.doctor import Check, needed
 from rag.errors import WeightsError
-from rag.testing import CALIBRATION, WordEncoder, WordModel
 from tests.lock import FILE, HEAD, MACHINE, ROOT, found, locked, pins
+from tests.test_page import opener
 
 OURS = [ROOT / "app.py", *(file for name in ("rag", "embeddings", "prompts") for file in sorted((ROOT / name).glob("*.py")))]
 TEXT = "The harbour closed yesterday. Fishermen protested loudly against harbour fees."
-OPEN = partial(Chat, encoder=WordEncoder(), model=WordModel(), calibration=CALIBRATION)
+OPEN = opener()
 
 
 # The lock file
