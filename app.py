@@ -26,6 +26,7 @@ from threading import Event
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, NoReturn
 
+import prompts
 from rag import Article, SanadError, render
 from rag.api import endpoints
 from rag.guard import Access, Guard
@@ -214,9 +215,11 @@ def _settings(library: Library, parts: SimpleNamespace) -> None:
     import gradio as gr
 
     config = library.config
-    languages = [("Automatic: the question's", "auto"), *((f"{name} ({code})", code) for code, name in render.LANGUAGES.items())]
+    languages = [(f"{language.own} ({code})", code) for code, language in prompts.languages().items()]
     with gr.Accordion("Settings", open=False, elem_id="settings"):
-        parts.language = gr.Dropdown(languages, value="auto", label="Language of the answer", elem_id="language")
+        parts.language = gr.Dropdown(
+            [("Automatic: the question's", "auto"), *languages], value="auto", label="Language of the answer", elem_id="language"
+        )
         parts.evidence = gr.Slider(
             1, config.candidates, value=config.evidence, step=1, label="Sentences to cite, at most", elem_id="evidence"
         )

@@ -9,10 +9,11 @@ from importlib import resources
 
 @dataclass(frozen=True)
 class Language:
-    """A language's English name, the Unicode names its letters begin with, its sentence for "not in the article", questions
-    in it that are about nothing, and a pattern of how a question begins that goes on from another: "And", "But"."""
+    """A language's name in English and in itself, the Unicode names its letters begin with, its sentence for "not in the
+    article", questions in it that are about nothing, and a pattern of how a question begins that goes on from another: "And"."""
 
     name: str
+    own: str
     script: tuple[str, ...]
     abstention: str
     blank: tuple[str, ...]
@@ -23,7 +24,7 @@ class Language:
 def languages() -> dict[str, Language]:
     """Every language that an answer can be in, by its ISO 639-1 code."""
     return {
-        code: Language(entry["name"], tuple(entry["script"]), entry["abstention"], tuple(entry["blank"]), entry["follows"])
+        code: Language(**(entry | {name: tuple(entry[name]) for name in ("script", "blank")}))
         for code, entry in json.loads(_read("languages.json")).items()
     }
 
@@ -46,14 +47,14 @@ def fill(name: str, **values: str) -> str:
     return _read(f"{name}.md").format_map(values)
 
 
-def around(name: str, field: str, **values: str) -> tuple[str, str]:
-    """What the prompt prompts/NAME.md has before and after one of its {fields}, the others replaced.
+def around(name: str, field: str) -> tuple[str, str]:
+    """What the prompt prompts/NAME.md has before and after its only {field}.
 
     >>> around("judge", "question")[0]
     '\\nQuestion: '
     """
     before, after = _read(f"{name}.md").split(f"{{{field}}}")
-    return before.format_map(values), after.format_map(values)
+    return before, after
 
 
 @cache

@@ -8,18 +8,13 @@ from functools import cache
 from importlib import resources
 from typing import Any
 
+import prompts
 from rag.article import Article, detect_language, direction
 from rag.citations import segments
 from rag.datatypes import Answer, Citation, Hit, Omission, Sentence
 from rag.library import Step
 from rag.sessions import Exchange
 
-LANGUAGES = {
-    "ar": "العربية", "de": "Deutsch", "el": "Ελληνικά", "en": "English", "es": "Español", "fa": "فارسی", "fr": "Français",
-    "he": "עברית", "hi": "हिन्दी", "id": "Bahasa Indonesia", "it": "Italiano", "ja": "日本語", "ko": "한국어",
-    "nl": "Nederlands", "pl": "Polski", "pt": "Português", "ro": "Română", "ru": "Русский", "sv": "Svenska", "th": "ไทย",
-    "tr": "Türkçe", "uk": "Українська", "ur": "اردو", "vi": "Tiếng Việt", "zh": "中文",
-}  # fmt: skip
 NEAREST = 3
 """Sentences shown at once where the article does not answer; the others are folded away."""
 
@@ -81,9 +76,10 @@ def article(article: Article) -> str:
 
 def about(article: Article) -> str:
     """Title, author, language, size, and what of the text is not a sentence, with the reason."""
+    known = prompts.languages().get(article.language)
     facts = [
         *([f'<bdi class="author">{escape(article.author)}</bdi>'] if article.author else []),
-        f"<bdi>{LANGUAGES.get(article.language, escape(article.language))}</bdi>",
+        f"<bdi>{escape(known.own if known else article.language)}</bdi>",
         f"{len(article.sentences):,} sentences",
         f"{len(article.text):,} characters",
     ]
