@@ -2,9 +2,10 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from embeddings import weights
 from embeddings.weights import Progress
@@ -19,19 +20,18 @@ if TYPE_CHECKING:
 
 CHATS = {"default": weights.CHAT, "small": weights.CHAT_SMALL}
 """The chat models that come with pip."""
+_LOADED: dict[tuple[object, ...], Any] = {}
 _LOADING = threading.Lock()
 
 
 def load_model(config: Config, progress: Progress | None = None) -> ChatModel:
     """The chat model of a Config, loaded once per process. Raises WeightsError, ModelError."""
-    with _LOADING:
-        return _model(config.model, config.threads, config.cache, _Silent(progress))
+    return _once(_model, config.model, config, progress)
 
 
 def load_encoder(config: Config, progress: Progress | None = None) -> Encoder:
     """The encoder of a Config, loaded once per process. Raises WeightsError."""
-    with _LOADING:
-        return _encoder(config.encoder, config.threads, config.cache, _Silent(progress))
+    return _once(_encoder, config.encoder, config, progress)
 
 
 def load_calibration(config: Config, *, own: bool = False) -> Calibration:
@@ -59,36 +59,29 @@ def _warn(weights: str, mend: str) -> None:
     log.warning("With %s confidence and support are guesses, fitted to other weights. %s", weights, mend)
 
 
-class _Silent:
-    """A progress function that is equal to every other, so that it is no part of a cache's key."""
-
-    def __init__(self, progress: Progress | None) -> None:
-        self.progress = progress
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Silent)
-
-    def __hash__(self) -> int:
-        return 0
+def _once(load: Callable[..., Any], name: str, config: Config, progress: Progress | None) -> Any:
+    key = load, name, config.threads, config.cache
+    with _LOADING:
+        if key not in _LOADED:
+            _LOADED[key] = load(name, config.threads, config.cache, progress)
+        return _LOADED[key]
 
 
-@cache
-def _model(name: str, threads: int, folder: Path, progress: _Silent) -> ChatModel:
+def _model(name: str, threads: int, folder: Path, progress: Progress | None) -> ChatModel:
     if name in CHATS:
-        path = weights.ensure(CHATS[name], folder / "weights", progress.progress)
+        path = weights.ensure(CHATS[name], folder / "weights", progress)
         return LlamaCppModel(path, fingerprint=CHATS[name].sha256, threads=threads)
     if name.startswith("hf:"):
         return LlamaCppModel(_download(name), threads=threads)
     return LlamaCppModel(Path(name), threads=threads)
 
 
-@cache
-def _encoder(name: str, threads: int, folder: Path, progress: _Silent) -> Encoder:
+def _encoder(name: str, threads: int, folder: Path, progress: Progress | None) -> Encoder:
     from embeddings.encoder import SentenceTransformerEncoder, default_folder
 
     if name != "default":
         return SentenceTransformerEncoder(name, threads=threads)
-    made = default_folder(folder, progress.progress)
+    made = default_folder(folder, progress)
     return SentenceTransformerEncoder(made, fingerprint=weights.ENCODER.sha256, threads=threads)
 
 
