@@ -146,8 +146,8 @@ def _questions(chat: Chat, repeats: int) -> Iterator[Measure]:
     answered = [answer for answer in answers if answer.answered]
     anew = statistics.median(_anew(chat, answer) for answer in answered[: len(QUESTIONS)])
     for name, seconds in stages.items():
-        beside = {"beside": anew, "against": "the same prompt from nothing"} if name == "wording's prefill" else {}
-        yield Measure("question", name, statistics.median(map(seconds, answered)), "s", **beside)  # type: ignore[arg-type]
+        beside = (anew, "the same prompt from nothing") if name == "wording's prefill" else ()
+        yield Measure("question", name, statistics.median(map(seconds, answered)), "s", *beside)
 
 
 def _first_word(answer: Answer) -> float:

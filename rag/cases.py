@@ -8,7 +8,7 @@ import json
 import random
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -122,8 +122,7 @@ def squad_cases(
     wording = {question.id: question for paragraphs in asked for p in paragraphs for question in p.asked}
     language = _language([question.question for question in wording.values()])
     matched = [
-        [Paragraph(p.text, p.sentences, tuple(q for q in p.asked if q.id in wording)) for p in paragraphs]
-        for paragraphs in docs
+        [replace(p, asked=tuple(q for q in p.asked if q.id in wording)) for p in paragraphs] for paragraphs in docs
     ]
     matched = [paragraphs for paragraphs in matched if any(p.asked for p in paragraphs)]
     if not matched:

@@ -3,7 +3,7 @@
     SanadError
     ├── ArticleError         the article can't be read: empty, of an unknown kind, damaged, too large, missing
     ├── EvaluationError      figures can't be made: the file of questions is not as it should be, or nowhere to write
-    ├── QuestionError        the question can't be asked: empty, too long
+    ├── QuestionError        the question can't be asked: empty, too long, in an unknown language, or too many wait
     ├── ModelError           the chat model can't be loaded or failed while it ran
     └── WeightsError         from embeddings: a weights file is missing, damaged or can't be written
 """

@@ -18,7 +18,7 @@ EXPORTS = {"md": "text/markdown", "json": "application/json", "html": "text/html
 
 
 class Page:
-    """What the page's events do, from a call and values to what is shown.
+    """The events of the page.
 
     The conversation is given {"turns": HTML of those that changed, "count": turns in all, "notice": an error to the user, or
     None for the one that is shown already, if any}.
@@ -95,7 +95,7 @@ class Page:
     def loading(self, call: dict[str, Any] | None = None) -> Iterator[str]:
         """How far the tab's article is opened, until it is; without a call, the first one."""
         article = self._session(call).article if call else self.library.articles[0]
-        seen: Any = self
+        seen: Any = object()
         while (step := self.library.opening(article)) is not seen:
             yield render.loading(step)
             seen = step
@@ -104,7 +104,6 @@ class Page:
 
     def translate(self, call: dict[str, Any]) -> dict[str, str]:
         """A machine translation of a cited sentence, into the language of its answer."""
-
         at, number = (value if isinstance(value := call.get(name), int) else -1 for name in ("turn", "number"))
         return _or_error(lambda: {"text": self._session(call).translate(at, number)})
 
