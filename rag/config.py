@@ -28,8 +28,8 @@ class Config:
     than the default ones. `threads`: physical cores is best. `candidates`: sentences the model chooses from.
     `evidence`: sentences it may choose. `hits`: sentences listed as retrieved. `max_tokens`: of an answer in English, at
     most; in a language that takes more (see `rag.evidence.tokens_each`), up to twice as many.
-    `cache` holds the weights and, with `keep`, an index and a reading of every article. Both paths may be strings.
-    Raises SanadError for a number that is not a whole one from 1 up.
+    `cache` holds the weights and, with `keep`, an index and a reading of every article. Both paths may be strings, and begin
+    with ~. Raises SanadError for a number that is not a whole one from 1 up.
     """
 
     model: str = "default"
@@ -45,8 +45,11 @@ class Config:
 
     def __post_init__(self) -> None:
         for name in ("calibration", "cache"):
-            if isinstance(path := getattr(self, name), str):
-                object.__setattr__(self, name, Path(path))
+            if (path := getattr(self, name)) is not None:
+                try:
+                    object.__setattr__(self, name, Path(path).expanduser())
+                except RuntimeError as exc:
+                    raise SanadError(f"There is no home folder that ~ in {path} could stand for. Give a whole path.") from exc
         for name in ("threads", "hits", "candidates", "evidence", "max_tokens"):
             if type(value := getattr(self, name)) is not int or value < 1:
                 raise SanadError(f"The setting {name} is {value!r}. Give a whole number, 1 or more.")

@@ -98,9 +98,16 @@ def test_a_setting_that_is_no_whole_number_from_one_is_refused(name, value):
     assert getattr(Config(**{name: 1}), name) == 1
 
 
-def test_paths_of_a_config_may_be_strings():
+def test_paths_of_a_config_may_be_strings_and_begin_at_home(tmp_path, monkeypatch):
     config = Config(cache="/a/b", calibration="c.json")
     assert (config.cache, config.calibration) == (Path("/a/b"), Path("c.json")) and Config().calibration is None
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("SANAD_CACHE", "~/kept")  # as a file of settings says it: no shell has made a path of it
+    config = Config.from_environment(calibration=Path("~/c.json"))
+    assert (config.cache, config.calibration) == (tmp_path / "kept", tmp_path / "c.json")
+    monkeypatch.setenv("HOME", "~")
+    with pytest.raises(SanadError, match="no home folder that ~ in ~/kept could stand for"):
+        Config.from_environment()
 
 
 def test_each_package_is_shipped_with_its_types():

@@ -145,13 +145,6 @@ def test_a_cache_that_cannot_be_written_is_found(tmp_path):
     assert found.mend.startswith(f"Can't write to {tmp_path / 'file' / 'cache'}: Not a directory") and "SANAD_CACHE" in found.mend
 
 
-def test_a_missing_home_is_found(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    found = check(Config(cache=Path("~/.cache/sanad")), "cache")
-    assert found.mend == "There is no home folder that ~ could stand for. Set SANAD_CACHE to a folder."
-    assert not (tmp_path / "~").exists()
-
-
 def test_a_full_disk_is_found(config, monkeypatch):
     usage = shutil.disk_usage(config.cache.parent)
     monkeypatch.setattr(doctor.shutil, "disk_usage", lambda folder: usage._replace(free=500_000_000))
