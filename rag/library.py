@@ -31,8 +31,8 @@ Step = tuple[str, int, int]
 class Library:
     """Articles and the chats over them; they share a Config, and so one encoder and one model. Safe between threads.
 
-    `articles` are the bundled one where none is given. `open_chat(article, config=…, progress=…)` opens a chat. Whatever
-    uses the model for a question or a translation waits in the `queue` for its `turn`.
+    `articles` are the bundled one where none is given; of two with the same text the last. `open_chat(article, config=…,
+    progress=…)` opens a chat. Whatever uses the model for a question or a translation waits in the `queue` for its `turn`.
     """
 
     def __init__(
@@ -43,7 +43,7 @@ class Library:
         open_chat: Callable[..., Chat] = Chat,
         queue: Queue | None = None,
     ) -> None:
-        self.articles = tuple(articles) or (Article.default(),)
+        self.articles = tuple({article.hash: article for article in articles}.values()) or (Article.default(),)
         self.config = config or Config.from_environment()
         self.queue = queue or Queue()
         self._open_chat = open_chat

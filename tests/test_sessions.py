@@ -1,5 +1,6 @@
 """What the page stands on: the library of articles, and the sessions of its tabs."""
 import threading
+from dataclasses import replace
 
 import pytest
 
@@ -30,6 +31,12 @@ def held(*said):
 
 def test_without_articles_the_bundled_one_is_served():
     assert Library().articles == (Article.default(),)
+
+
+def test_of_two_articles_with_the_same_text_one_is_served_and_found_by_its_hash():
+    copy = replace(HARBOUR, title="Copy")
+    shelf = library(HARBOUR, ORCHARD, copy)
+    assert shelf.articles == (copy, ORCHARD) and shelf.find(HARBOUR.hash) == copy
 
 
 def test_an_article_asked_for_twice_at_once_is_opened_once():
