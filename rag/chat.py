@@ -87,8 +87,7 @@ class Chat:
 
     def stream(self, question: str, *, history: Sequence[Turn] = (), language: str | None = None) -> Iterator[Answer]:
         """Growing answers; the last is the answer. `language` fixes its language, else it is the question's."""
-        began, config, model = time.perf_counter(), self.config, self.model
-        clock = Stopwatch(began)
+        clock, config, model = Stopwatch(), self.config, self.model
         question = self._standalone(checked(question), history)
         code = known(language) if language else self._language(question, history)
         answer = Answer(question, language=code, stage="searching")
@@ -99,7 +98,7 @@ class Chat:
         yield answer
 
         evidence = self.evidence(question, hits)
-        clock.read(len(evidence.looks) * model.count(question))
+        clock.tokens_in += len(evidence.looks) * model.count(question)
         words = prompts.language(code)
         answer = replace(answer, confidence=round(evidence.confidence, 4), timings=clock.lap("choose"))
         if not evidence.chosen:
@@ -110,7 +109,7 @@ class Chat:
         text, write = "", prompts.fill("write", question=question, language=words.name)
         source = " ".join(self.article.sentences[i].text for i in evidence.chosen)
         answer = replace(answer, answered=True, stage="writing")
-        clock.read(model.count(write))
+        clock.tokens_in += model.count(write)
         reply = model.stream(
             evidence.reading,
             [evidence.places[i] for i in evidence.chosen],
@@ -125,7 +124,7 @@ class Chat:
             clock.word()
             yield replace(answer, text=text)
 
-        clock.wrote(model.count(text))
+        clock.tokens_out += model.count(text)
         marked, claims, citations = cite(self.article, evidence, text, code, self.calibration)
         done = replace(answer, text=marked, claims=claims, citations=citations, stage="done", timings=clock.lap("write"))
         yield recorded(done, self.article)
@@ -186,25 +185,20 @@ class Chat:
 class Stopwatch:
     """Seconds per stage and to the first word, tokens of the prompts and of the answer."""
 
-    def __init__(self, began: float) -> None:
-        self._began = self._last = began
+    def __init__(self) -> None:
+        self._began = self._last = time.perf_counter()
         self._seconds: dict[str, float] = {}
-        self._tokens = {"tokens_in": 0, "tokens_out": 0}
+        self.tokens_in = self.tokens_out = 0
 
     def word(self) -> None:
         self._seconds.setdefault("first_word", time.perf_counter() - self._began)
-
-    def read(self, tokens: int) -> None:
-        self._tokens["tokens_in"] += tokens
-
-    def wrote(self, tokens: int) -> None:
-        self._tokens["tokens_out"] += tokens
 
     def lap(self, stage: str) -> Timings:
         now = time.perf_counter()
         self._seconds[stage], self._last = now - self._last, now
         seconds: dict[str, Any] = {k: round(v, 4) for k, v in self._seconds.items()}
-        return Timings(**seconds, **self._tokens, total=round(now - self._began, 4))
+        total = round(now - self._began, 4)
+        return Timings(**seconds, total=total, tokens_in=self.tokens_in, tokens_out=self.tokens_out)
 
 
 def ask(question: str, *, article: Article | str | Path | None = None, language: str | None = None) -> Answer:
