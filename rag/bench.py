@@ -5,6 +5,7 @@ measured in turns, so that a busy machine slows both.
 """
 from __future__ import annotations
 
+import ctypes
 import io
 import json
 import mmap
@@ -200,8 +201,6 @@ class _Bare:
         self._vocabulary, self._tokens = model._vocabulary, model._tokens(STORY * 100)
 
     def prefill(self, count: int) -> float:
-        import ctypes
-
         self._api.llama_memory_clear(self._api.llama_get_memory(self._context), True)
         tokens = (ctypes.c_int32 * count)(*self._tokens[:count])
         began = time.perf_counter()
@@ -210,8 +209,6 @@ class _Bare:
         return count / (time.perf_counter() - began)
 
     def decode(self, count: int) -> float:
-        import ctypes
-
         began = time.perf_counter()
         for _ in range(count):
             token = (ctypes.c_int32 * 1)(int(self._logits().argmax()))

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from embeddings.errors import SanadError, WeightsError
+from rag.errors import SanadError, WeightsError
 
 
 def _cache() -> Path:

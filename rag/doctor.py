@@ -19,11 +19,11 @@ from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
 from embeddings import encoder, weights
-from embeddings.errors import SanadError
 from embeddings.files import whole, writing
 from embeddings.weights import Progress
 from rag.article import Article
 from rag.config import Config
+from rag.errors import SanadError
 from rag.loading import CHATS, load_encoder, load_model
 
 NEEDED = 2_500_000_000
