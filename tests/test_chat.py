@@ -30,7 +30,7 @@ HOW_MUCH = {
 IN_TWELVE = {
     "ar": "لماذا رفضت موسكو وصول أمريكا إلى القواعد؟",
     "de": "Warum hat Moskau den USA den Zugang zu Stützpunkten verweigert?",
-    "el": "Γιατί η Μόσχα αρνήθηκε στις ΗΠΑ την πρόσβαση σε βάσεις;",
+    "el": "Γιατί η Μόσχα αρνήθηκε το αίτημα των ΗΠΑ για στρατιωτικές βάσεις;",
     "en": "Why did Moscow refuse US base access?",
     "es": "¿Por qué Moscú negó a Estados Unidos el acceso a las bases?",
     "hi": "मॉस्को ने अमेरिका को सैन्य अड्डों की अनुमति देने से क्यों इनकार किया?",
