@@ -247,10 +247,11 @@ def completes(said: str, question: str, last: str) -> bool:
     >>> completes("Who came? And how many fish did they bring?", "And how many fish did they bring?", "Who came?")
     False
     """
-    words = {digits(term) or term for term in terms(question) if len(term) >= STEM or digits(term)}
+    asked, told = ({digits(term) or term for term in terms(text)} for text in (question, said))
+    needed = {term for term in asked if len(term) >= STEM or term.isdigit()}
     two = len(question.split()) > FOLLOW_UP_WORDS and sum(map(said.count, QUESTION_MARKS)) > 1
     one = bool(said) and not said.endswith("…") and not two and letters(said) != letters(last)
-    return one and words <= {digits(term) or term for term in terms(said)}
+    return one and needed <= told
 
 
 def known(language: str) -> str:
