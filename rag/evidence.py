@@ -12,6 +12,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 
@@ -19,6 +20,7 @@ import prompts
 from rag.article import Article
 from rag.calibration import Calibration
 from rag.datatypes import Hit
+from rag.decoding import letters
 from rag.models import ChatModel, Reading
 from rag.reader import Reader
 from rag.sentences import CLOSING
@@ -79,7 +81,7 @@ def choose_evidence(
     views = [[places[i] for i in {needs.get(hit.sentence, hit.sentence), hit.sentence}] for hit in near]
     looks = look(model, reading, views, question, near)
     features = described(looks, hits, same_language)
-    confidence = calibration.answers(features)
+    confidence = 0.0 if of_byline(question) else calibration.answers(features)
     support: dict[int, float] = {}
     if confidence >= calibration.threshold:
         for i in calibration.best(looks, most):
@@ -111,6 +113,20 @@ def look(
         Look(hit.sentence, hit.score - hit.lexical, float(gain), float(yes))
         for hit, gain, yes in zip(hits, gains, odds[1:] - odds[0], strict=True)
     )
+
+
+def of_byline(question: str) -> bool:
+    """Whether a question is for what the byline says: who wrote the article, or when. Any sentence would be a wrong answer.
+
+    >>> [of_byline(asked) for asked in ("Who wrote this article?", "من كتب المقال", "Who wrote the treaty?")]
+    [True, True, False]
+    """
+    return letters(question) in _of_bylines()
+
+
+@cache
+def _of_bylines() -> frozenset[str]:
+    return frozenset(letters(asked) for language in prompts.languages().values() for asked in language.byline)
 
 
 def tokens_each(model: ChatModel, question: str) -> float:
