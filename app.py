@@ -254,7 +254,7 @@ def _wire(page: Page, parts: SimpleNamespace) -> None:
         return gr.on(triggers, does, [parts.call, *inputs], outputs, js=named, **QUIET)
 
     def then(event: Any, does: Callable[..., Any], outputs: Any) -> None:
-        event.then(does, parts.call, outputs, js="(...values) => sanad.call(values)", **QUIET)
+        event.success(does, parts.call, outputs, js="(...values) => sanad.call(values)", **QUIET)
 
     restored = parts.conversation.restore(page.restore, parts.call, view, js="(...values) => sanad.call(values)", **QUIET)
     then(restored, page.follow, parts.conversation)

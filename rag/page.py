@@ -45,9 +45,11 @@ class Page:
         import gradio as gr
 
         session, shown = self._session(call), [gr.skip()] * 3
-        before = session.article
+        place = call.get("at")
         try:
-            place = call.get("at")
+            if "article" in call:  # a tab and its duplicate share a session: each asks what it shows
+                session.show(str(call["article"]))
+            before = session.article
             asked = session.ask(
                 call.get("question", question),
                 language=None if language == "auto" else language,
@@ -82,6 +84,7 @@ class Page:
         """An uploaded file as an article of the tab's own; the file is deleted as soon as it is read."""
         import gradio as gr
 
+        self._session(call)  # before anything is said to be read
         file = Path(path)
         yield *[gr.skip()] * 5, None, render.loading((f"reading {file.name}", 0, 0))
         added = self._added(call, lambda session: session.add(Article.from_bytes(_taken(file), file.name)))
@@ -105,18 +108,23 @@ class Page:
     def translate(self, call: dict[str, Any]) -> dict[str, str]:
         """A machine translation of a cited sentence, into the language of its answer."""
         at, number = (value if isinstance(value := call.get(name), int) else -1 for name in ("turn", "number"))
-        return _or_error(lambda: {"text": self._session(call).translate(at, number)})
+        return _or_error(lambda: {"text": self._kept(call).translate(at, number)})
 
     def export(self, call: dict[str, Any]) -> dict[str, str]:
         """The conversation about the article on show, as a file of the kind asked for: its name, type and text, and a notice
         that names the other articles where the conversation is about some."""
-        return _or_error(lambda: _file(self.library, self._session(call), str(call["kind"])))
+        return _or_error(lambda: _file(self.library, self._kept(call), str(call["kind"])))
+
+    def _kept(self, call: dict[str, Any]) -> Session:
+        """The tab's session, a new one unless the tab shows one already. Raises SanadError when it is no longer kept."""
+        call = call if isinstance(call, dict) else {}
+        return self.sessions.get(call.get("token"), new=not call.get("restored"))
 
     def _session(self, call: dict[str, Any]) -> Session:
         import gradio as gr
 
         try:
-            return self.sessions.get(call.get("token") if isinstance(call, dict) else None)
+            return self._kept(call)
         except SanadError as exc:
             raise gr.Error(str(exc), print_exception=False) from exc
 

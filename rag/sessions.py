@@ -241,11 +241,13 @@ class Sessions:
         self._lock = threading.Lock()
         self._kept: OrderedDict[str, Session] = OrderedDict()
 
-    def get(self, token: object) -> Session:
-        """The session of a token, a new one for a new token. Raises SanadError when it is none."""
+    def get(self, token: object, *, new: bool = True) -> Session:
+        """The session of a token, a `new` one for a new token. Raises SanadError when it is none, or no longer kept."""
         if not isinstance(token, str) or not TOKEN.fullmatch(token):
             raise SanadError("This tab has no session. Load the page again.")
         with self._lock:
+            if not new and token not in self._kept:  # too many tabs were opened since, or the server was started anew
+                raise SanadError("This tab's articles and answers are no longer kept. Copy what you need; load the page again.")
             session = self._kept.setdefault(token, Session(self.library))
             self._kept.move_to_end(token)
             while len(self._kept) > SESSIONS:

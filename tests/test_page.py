@@ -104,6 +104,28 @@ def test_a_tab_finds_its_conversation_and_article_again(page):
     assert page.restore({"token": "f" * 64})[0]["count"] == 0
 
 
+def test_a_tab_whose_session_is_gone_is_told_so_and_asks_no_other_article(page, tmp_path):
+    upload = tmp_path / "note.txt"
+    gone, events = call(restored=True), [page.stop, page.clear, page.restore, lambda call: page.show(call, HARBOUR.hash)]
+    events += [lambda call: next(page.ask(call, FEES, "auto", 3)), lambda call: next(page.add_file(call, str(upload)))]
+    for event in events:
+        with pytest.raises(Exception, match="no longer kept. Copy what you need; load the page again"):
+            event(gone)
+    for told in (page.export({**gone, "kind": "md"}), page.translate({**gone, "turn": 0, "number": 1})):
+        assert "no longer kept" in told["error"]
+    assert page.restore(call())[0]["count"] == 0
+    assert 'data-state="done"' in last(page.ask(gone, FEES, "auto", 3))[0]["turns"][0]
+
+
+def test_a_tab_asks_the_article_that_it_shows_though_its_duplicate_shows_another(page):
+    page.restore(call())
+    page.show(call(), ORCHARD.hash)  # in the duplicate
+    said, *_ = last(page.ask(call(article=HARBOUR.hash), FEES, "auto", 3))
+    assert f'data-article="{HARBOUR.hash}"' in said["turns"][0] and 'data-answered="true"' in said["turns"][0]
+    (refused,) = page.ask(call(article="0" * 64), FEES, "auto", 3)
+    assert "no longer kept" in refused[0]["notice"] and refused[0]["count"] == 1
+
+
 def test_an_article_that_is_not_the_tabs_is_refused_by_a_notice(page):
     said, article, *_ = page.show(call(), "0" * 64)
     assert "no longer kept" in said["notice"] and "harbour closed" in article

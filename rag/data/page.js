@@ -22,10 +22,12 @@ const token = (() => {
   }
 })();
 
-// What events carry to the server: the first value of each is the call, {token, …}.
+// What events carry to the server: the first value of each is the call, {token, …}. `restored` says that the tab shows what
+// the server has kept for it, so that a server that no longer has it says so; `article`, which one is asked.
+let restored = false;
 let next = {};
 const call = () => {
-  const made = { token, ...next };
+  const made = { token, restored, article: shown()?.dataset.article, ...next };
   next = {};
   return made;
 };
@@ -45,6 +47,7 @@ window.sanad = {
 // Turns
 
 function put({ turns: changed, count, notice }) {
+  restored = true;
   const before = chosen;
   for (const html of changed) {
     const holder = document.createElement("template");
@@ -285,7 +288,8 @@ async function copy(button) {
   setTimeout(() => (button.textContent = label), 1500);
 }
 
-const asked = async (name, what) => (await server[name]({ token, ...what })) ?? { error: "The server can't be reached." };
+const asked = async (name, what) =>
+  (await server[name]({ token, restored, ...what })) ?? { error: "The server can't be reached." };
 
 async function save(kind) {
   const { name, type, text, notice, error } = await asked("export", { kind });
