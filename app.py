@@ -196,8 +196,8 @@ def _talk(page: Page, parts: SimpleNamespace) -> None:
     if first == Article.default():
         _html(render.examples(EXAMPLES, first.hash), "examples")
     with gr.Column(elem_id="composer"):
-        _html(EDITING, "edited")
         with gr.Row(elem_id="box"):
+            _html(EDITING, "edited")
             parts.question = gr.Textbox(
                 elem_id="question", label="Question", show_label=False, container=False, autofocus=True, lines=1, max_lines=6,
                 placeholder="Ask in any language",

@@ -35,7 +35,6 @@ window.sanad = {
   call: (values) => [call(), ...values.slice(1)],
   ask(values) {
     if (editing !== null && !("question" in next)) next.at = editing;
-    keep();
     return this.call(values);
   },
   show(values) {
@@ -57,8 +56,10 @@ function put({ turns: changed, count, notice }) {
     if (old) patch(old, fresh);
     else turns.append(fresh);
     settle(old ?? fresh, !old);
+    if (Number(fresh.dataset.turn) === editing) keep();
   }
   all(".turn", turns).slice(count).forEach((extra) => extra.remove());
+  if (editing >= count) keep();
   if (notice !== null) say(notice);
   highlight();
   if (chosen !== before && !stacked.matches) one("#article .cited")?.scrollIntoView({ block: "center" });
