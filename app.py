@@ -31,7 +31,7 @@ from rag import Article, SanadError, render
 from rag.api import endpoints
 from rag.guard import Access, Guard
 from rag.log import one_line
-from rag.page import EXPORTS, Page
+from rag.page import EXPORTS, Page, choices
 from rag.sessions import SESSIONS
 
 if TYPE_CHECKING:
@@ -231,8 +231,8 @@ def _beside(library: Library, parts: SimpleNamespace) -> None:
     import gradio as gr
 
     first = library.articles[0]
-    choices = [(article.title, article.hash) for article in library.articles]
-    parts.articles = gr.Dropdown(choices, value=first.hash, label="Article", show_label=False, elem_id="articles")
+    listed = choices(library.articles)
+    parts.articles = gr.Dropdown(listed, value=first.hash, label="Article", show_label=False, elem_id="articles")
     parts.about = _html(render.about(first), "about")
     with gr.Accordion("Add an article", open=False, elem_id="add") as parts.add:
         parts.upload = gr.File(file_types=SUFFIXES, label=f"A file: {' '.join(SUFFIXES)}", elem_id="upload", height=120)

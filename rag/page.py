@@ -2,7 +2,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from itertools import count
 from pathlib import Path
@@ -154,8 +155,23 @@ class Page:
         return (
             render.article(session.article),
             render.about(session.article),
-            gr.Dropdown(choices=[(one.title, one.hash) for one in listed], value=session.article.hash),
+            gr.Dropdown(choices=choices(listed), value=session.article.hash),
         )
+
+
+def choices(articles: Iterable[Article]) -> list[tuple[str, str]]:
+    """The articles to choose from, title and hash; where one has the title of others before it, as a corrected text has, it is
+    numbered.
+
+    >>> [title for title, _ in choices(Article.from_text(text, title="News") for text in ("It rains.", "It rained."))]
+    ['News', 'News (2)']
+    """
+    listed, titles = [], Counter[str]()
+    for article in articles:
+        titles[article.title] += 1
+        number = titles[article.title]
+        listed.append((article.title + f" ({number})" * (number > 1), article.hash))
+    return listed
 
 
 def _turn(session: Session, at: int, exchange: Exchange) -> str:

@@ -126,6 +126,14 @@ def test_a_tab_asks_the_article_that_it_shows_though_its_duplicate_shows_another
     assert "no longer kept" in refused[0]["notice"] and refused[0]["count"] == 1
 
 
+def test_of_two_articles_with_the_same_title_the_second_is_numbered(page):
+    page.restore(call())
+    for steps in ("120", "130"):
+        *_, listed, _, _ = page.add_text(call(), f"The lighthouse of Vardo. Its keeper climbed {steps} steps.")
+    titles = [title for title, _ in listed.choices]
+    assert titles == ["Harbour", "Orchard", "The lighthouse of Vardo.", "The lighthouse of Vardo. (2)"]
+
+
 def test_an_article_that_is_not_the_tabs_is_refused_by_a_notice(page):
     said, article, *_ = page.show(call(), "0" * 64)
     assert "no longer kept" in said["notice"] and "harbour closed" in article
