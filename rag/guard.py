@@ -137,7 +137,7 @@ class Guard:
     folder that uploads lie in until they are read.
     """
 
-    HIDDEN = re.compile("/gradio_api/((file|proxy|stream)[=/]|process_recording|vibe-|dev/)")
+    HIDDEN = re.compile("/gradio_api/((file|proxy|stream)[=/]|process_recording|deep_link|vibe-|dev/)")
     OPEN = "/gradio_api/startup-events"  # Gradio calls it when it starts; it says true or false
     STATIC = re.compile("/(assets|static|favicon|theme)")
     ELSEWHERE = re.compile(rb'\s*<meta\s+(?:property|name)="(?:og|twitter):[^>]*>|https://github\.com/gradio-app/[^"]*')

@@ -124,6 +124,15 @@ def test_no_file_of_the_machine_becomes_an_article(served, events, tmp_path):
 
 
 @pytest.mark.filterwarnings("ignore::Warning:gradio")
+def test_what_a_tab_shows_is_not_written_to_disk_for_a_link(served, events):
+    import app
+
+    assert happened(served, events["add_text"], {"token": "b" * 64}, SECRET.decode())[0]
+    assert httpx.get(f"{served}gradio_api/deep_link?session_hash=0123456789").status_code == 404
+    assert not list(Path(app._folder()).rglob("state.json"))
+
+
+@pytest.mark.filterwarnings("ignore::Warning:gradio")
 def test_an_address_in_place_of_a_file_is_not_fetched(served, events):
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
