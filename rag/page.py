@@ -48,8 +48,7 @@ class Page:
         session, shown = self._session(call), [gr.skip()] * 3
         place = call.get("at")
         try:
-            if "article" in call:  # a tab and its duplicate share a session: each asks what it shows
-                session.show(str(call["article"]))
+            _show(session, call)
             before = session.article
             asked = session.ask(
                 call.get("question", question),
@@ -114,7 +113,13 @@ class Page:
     def export(self, call: dict[str, Any]) -> dict[str, str]:
         """The conversation about the article on show, as a file of the kind asked for: its name, type and text, and a notice
         that names the other articles where the conversation is about some."""
-        return _or_error(lambda: _file(self.library, self._kept(call), str(call["kind"])))
+
+        def saved() -> dict[str, str]:
+            session = self._kept(call)
+            _show(session, call)
+            return _file(self.library, session, str(call["kind"]))
+
+        return _or_error(saved)
 
     def _kept(self, call: dict[str, Any]) -> Session:
         """The tab's session, a new one unless the tab shows one already. Raises SanadError when it is no longer kept."""
@@ -172,6 +177,12 @@ def choices(articles: Iterable[Article]) -> list[tuple[str, str]]:
         number = titles[article.title]
         listed.append((article.title + f" ({number})" * (number > 1), article.hash))
     return listed
+
+
+def _show(session: Session, call: dict[str, Any]) -> None:
+    """Have the session at the article that the tab shows: its duplicate shares the session, and may show another."""
+    if "article" in call:
+        session.show(str(call["article"]))
 
 
 def _turn(session: Session, at: int, exchange: Exchange) -> str:

@@ -117,11 +117,13 @@ def test_a_tab_whose_session_is_gone_is_told_so_and_asks_no_other_article(page, 
     assert 'data-state="done"' in last(page.ask(gone, FEES, "auto", 3))[0]["turns"][0]
 
 
-def test_a_tab_asks_the_article_that_it_shows_though_its_duplicate_shows_another(page):
+def test_a_tab_asks_and_saves_the_article_that_it_shows_though_its_duplicate_shows_another(page):
     page.restore(call())
     page.show(call(), ORCHARD.hash)  # in the duplicate
     said, *_ = last(page.ask(call(article=HARBOUR.hash), FEES, "auto", 3))
     assert f'data-article="{HARBOUR.hash}"' in said["turns"][0] and 'data-answered="true"' in said["turns"][0]
+    page.show(call(), ORCHARD.hash)
+    assert page.export(call(kind="md", article=HARBOUR.hash))["name"] == f"sanad-{HARBOUR.hash[:8]}.md"
     (refused,) = page.ask(call(article="0" * 64), FEES, "auto", 3)
     assert "no longer kept" in refused[0]["notice"] and refused[0]["count"] == 1
 

@@ -293,7 +293,7 @@ const asked = async (name, what) =>
   (await server[name]({ token, restored, ...what })) ?? { error: "The server can't be reached." };
 
 async function save(kind) {
-  const { name, type, text, notice, error } = await asked("export", { kind });
+  const { name, type, text, notice, error } = await asked("export", { kind, article: shown()?.dataset.article });
   say(error || notice);
   if (error) return;
   const href = URL.createObjectURL(new Blob([text], { type }));
