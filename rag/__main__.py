@@ -180,7 +180,7 @@ def evaluate(
     settings: dict[str, Any]
     with _mended(verbose=verbose):
         from rag.cases import read_questions, read_squad, squad_cases
-        from rag.report import prepare
+        from rag.report import FILES, prepare
 
         if docs and questions and not file and article is None:
             picks: dict[str, Any] = {"articles": articles, "per_article": per_article, "seed": seed, "unanswerable": unanswerable}
@@ -195,7 +195,7 @@ def evaluate(
                 "or sanad evaluate --docs FILE --questions FILE. Give the files of one of them."
             )
         if folder:
-            prepare(folder)
+            prepare(*(folder / name for name in FILES), read=[file, docs, questions])
         _evaluate(cases, settings, folder, _config(model, encoder, threads, calibration))
 
 
@@ -204,7 +204,7 @@ def _evaluate(cases: Sequence[Case], settings: dict[str, Any], folder: Path | No
 
     from rag.evaluation import evaluate, summary
     from rag.loading import bundled, load_encoder, load_model
-    from rag.report import peak, save, tables
+    from rag.report import FILES, peak, save, tables
 
     with _bars() as progress:
         model, encoder = load_model(config, progress), load_encoder(config, progress)
@@ -228,7 +228,7 @@ def _evaluate(cases: Sequence[Case], settings: dict[str, Any], folder: Path | No
         out.print(table, soft_wrap=False)
     if folder:
         save(folder, report, rows)
-        err.print(f"Written to {folder}: figures.json, questions.jsonl, risk-coverage.png")
+        err.print(f"Written to {folder}: {', '.join(FILES)}")
 
 
 @app.command()
@@ -262,7 +262,7 @@ def calibrate(
         found = len({case.article.title for case in cases})
         if found < FOLDS:
             raise EvaluationError(f"{found} articles are too few to fit to and check on others; give at least {FOLDS}.")
-        prepare(file.parent)
+        prepare(file, read=[*docs, *questions])
         config = _config(model, encoder, threads)
 
         def opened(article: Article, calibration: Calibration) -> Chat:
@@ -303,7 +303,7 @@ def bench(
         from rag.report import prepare
 
         if folder:
-            prepare(folder)
+            prepare(folder / "bench.json")
         config, measures = _config(model, encoder, threads), list[benchmark.Measure]()
         for measure in benchmark.bench(config, repeats=repeats, grow=grow, progress=progress):
             measures.append(measure)

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 GROUP = ("asked", "retrieval R@8", "citation F1", "answer recall", "false abstention", "abstention")
 """The figures shown of each kind and language, as many as fit in 80 columns; figures.json has them all."""
+FILES = ("figures.json", "questions.jsonl", "risk-coverage.png")
+"""What `save` writes."""
 INK, FAINT, GREY = "#1b5faa", "#8fb4dc", "#8a8f98"
 
 
@@ -41,20 +44,27 @@ def tables(report: dict[str, Any]) -> Iterator[Table | str]:
     yield f"\nAnswered {answered} of the questions, {wrong} of these wrongly; mean risk over all coverages {_shown(aurc)}."
 
 
-def prepare(folder: Path) -> None:
-    """Make the folder, or raise EvaluationError: better before an hour of questions than after."""
-    with _writing(folder), tempfile.TemporaryFile(dir=folder):
+def prepare(*files: Path, read: Iterable[Path | None] = ()) -> None:
+    """Make the folder of files to be written, or raise EvaluationError where one of them is a folder, is among those that were
+    read, or can't be written: better before an hour of questions than after."""
+    taken = {os.path.realpath(file) for file in read if file}
+    for file in files:
+        if file.is_dir():
+            raise EvaluationError(f"{file} is a folder. Give a file with --out.")
+        if os.path.realpath(file) in taken:
+            raise EvaluationError(f"{file} was read, and would be written over. Give another place with --out.")
+    with _writing(files[0].parent), tempfile.TemporaryFile(dir=files[0].parent):
         pass
 
 
 def save(folder: Path, report: dict[str, Any], rows: Sequence[Row]) -> None:
-    """Write figures.json, questions.jsonl (a row each) and risk-coverage.png, each whole or not at all."""
+    """Write the figures, a line for each question and the curve: FILES, each whole or not at all."""
     lines = [json.dumps(asdict(row) | {"right": row.right}, ensure_ascii=False) for row in rows]
     curve = io.BytesIO()
     draw(report["curve"], curve)
-    write(folder / "figures.json", json.dumps(report, ensure_ascii=False, indent=1) + "\n")
-    write(folder / "questions.jsonl", "".join(f"{line}\n" for line in lines))
-    write(folder / "risk-coverage.png", curve.getvalue())
+    contents = json.dumps(report, ensure_ascii=False, indent=1) + "\n", "".join(f"{line}\n" for line in lines), curve.getvalue()
+    for name, content in zip(FILES, contents, strict=True):
+        write(folder / name, content)
 
 
 def write(file: Path, content: str | bytes) -> None:

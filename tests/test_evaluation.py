@@ -212,6 +212,26 @@ def test_the_command_says_what_is_missing_before_anything_is_asked(command, tmp_
     assert result.exit_code == 1 and "Give another folder" in result.output.replace("\n", " ")
 
 
+def test_no_file_that_was_read_is_written_over(command, tmp_path):
+    lines = '{"question": "Why?", "sentences": []}\n'
+    questions, docs = written(tmp_path / "questions.jsonl", lines), written(tmp_path / "docs.json", squad(7))
+    (tmp_path / "same").symlink_to(tmp_path)
+    for folder in (tmp_path, tmp_path / "same"):
+        result = command(questions, "--out", folder)
+        assert result.exit_code == 1 and "questions.jsonl was read, and would" in result.output.replace("\n", " ")
+    asked = ["--docs", docs, "--questions", docs]
+    result = command(*asked, "--out", docs, do="calibrate")
+    assert result.exit_code == 1 and "docs.json was read" in result.output.replace("\n", " ")
+    assert questions.read_text("utf-8") == lines and docs.read_text("utf-8") == json.dumps(squad(7))
+
+
+def test_a_calibration_that_would_be_a_folder_is_refused_before_anything_is_asked(command, tmp_path, monkeypatch):
+    monkeypatch.setattr("rag.loading.load_model", lambda *_: pytest.fail("it was loaded"))
+    docs = written(tmp_path / "docs.json", squad(7))
+    result = command("--docs", docs, "--questions", docs, "--out", tmp_path, do="calibrate")
+    assert result.exit_code == 1 and f"{tmp_path} is a folder. Give a file" in result.output.replace("\n", " ")
+
+
 def test_what_calibrate_made_is_given_to_evaluate(command, tmp_path):
     docs, made = written(tmp_path / "docs.json", squad(7)), tmp_path / "new/made.json"
     result = command("--docs", docs, "--questions", docs, "--out", made, do="calibrate")
