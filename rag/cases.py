@@ -8,13 +8,14 @@ import json
 import random
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from rag.article import Article, detect_language
-from rag.chat import MAX_QUESTION
-from rag.errors import EvaluationError
+from rag.chat import checked, known
+from rag.errors import ArticleError, EvaluationError, QuestionError
 
 Span = tuple[int, int]
 UNANSWERABLE = ("far", "near", "false_premise", "unanswerable")
@@ -98,8 +99,12 @@ def read_squad(path: Path) -> tuple[tuple[Paragraph, ...], ...]:
         for p, paragraph in enumerate(_member(article, "paragraphs", list, f"{path}, article {a}")):
             paragraphs.append(_paragraph(paragraph, f"{path}, article {a}, paragraph {p}"))
         articles.append(tuple(paragraphs))
-    if not any(p.asked for paragraphs in articles for p in paragraphs):
+    ids = Counter(question.id for paragraphs in articles for p in paragraphs for question in p.asked)
+    if not ids:
         raise EvaluationError(f"{path} holds no question with an answer. Give a file in the format of SQuAD.")
+    name, times = ids.most_common(1)[0]
+    if times > 1:
+        raise EvaluationError(f"{path} has {times} questions with the id {name!r}. Give each its own: they are matched by it.")
     return tuple(articles)
 
 
@@ -117,38 +122,47 @@ def squad_cases(
     Of each article `per_article` questions of its own ("answerable"), one of another article ("far") and one of its
     own whose paragraph has been taken out ("near"). Questions are worded as in `asked`, which may be a translation:
     they are matched by id, and those without a match are left out. The gold spans are the sentences that overlap
-    the answer, as the file gives them, or else as `Article` cuts them. Raises EvaluationError when no id matches.
+    the answer, as the file gives them, or else as `Article` cuts them. Raises EvaluationError when no id matches, and when an
+    answer is not where `docs` says.
     """
     wording = {question.id: question for paragraphs in asked for p in paragraphs for question in p.asked}
     language = _language([question.question for question in wording.values()])
-    matched = [
-        [replace(p, asked=tuple(q for q in p.asked if q.id in wording)) for p in paragraphs] for paragraphs in docs
-    ]
-    matched = [paragraphs for paragraphs in matched if any(p.asked for p in paragraphs)]
+
+    def worded(paragraphs: Sequence[Paragraph]) -> list[tuple[int, Asked]]:
+        """The questions that have a wording, each with the number of its paragraph."""
+        return [(n, question) for n, p in enumerate(paragraphs) for question in p.asked if question.id in wording]
+
+    matched = [paragraphs for paragraphs in docs if worded(paragraphs)]
     if not matched:
         raise EvaluationError("No id of a question stands in both files. Give two translations of the same questions.")
     rng = random.Random(seed)
     # A question of the article five further on is far enough from this one's subject; where that is the article itself, one.
     step = 1 if len(matched) == 5 else 5
     for number, paragraphs in enumerate(matched[:articles]):
-        # Not its title, which would tell what the text is about; but translations of an article have the same.
+        # Not its title, which would tell what the text is about; but the same whatever language it is asked in.
         title = f"article of question {next(question.id for p in paragraphs for question in p.asked)}"
-        article = _joined(paragraphs, title)
-        own = [(p, question) for p in range(len(paragraphs)) for question in paragraphs[p].asked]
+        article, own = _joined(paragraphs, title), worded(paragraphs)
+        for p, question in own:
+            if not paragraphs[p].text.startswith(question.answer, question.start):
+                raise EvaluationError(
+                    f"The answer {question.answer!r} to question {question.id} of --docs does not stand at character "
+                    f"{question.start} of its paragraph. Check the file: 'answer_start' counts characters, not bytes."
+                )
         for p, question in rng.sample(own, min(per_article, len(own))):
-            worded = wording[question.id]
+            said = wording[question.id]
             gold = _gold(article, paragraphs, p, question)
-            yield Case(question.id, "answerable", language, worded.question, worded.answer, gold, article)
+            yield Case(question.id, "answerable", language, said.question, said.answer, gold, article)
         if not unanswerable:
             continue
         if len(matched) > 1:
-            other = matched[(number + step) % len(matched)]
-            question = rng.choice([question for p in other for question in p.asked])
+            _, question = rng.choice(worded(matched[(number + step) % len(matched)]))
             yield Case(question.id, "far", language, wording[question.id].question, "", (), article)
         p, question = rng.choice(own)
-        if len(paragraphs) > 1:
+        try:
             reduced = _joined([*paragraphs[:p], *paragraphs[p + 1 :]], title)
-            yield Case(question.id, "near", language, wording[question.id].question, "", (), reduced)
+        except ArticleError:  # nothing is left of it
+            continue
+        yield Case(question.id, "near", language, wording[question.id].question, "", (), reduced)
 
 
 def _text(path: Path) -> str:
@@ -166,14 +180,14 @@ def _case(line: str, where: str, number: str, article: Article) -> Case:
         fields = json.loads(line)
     except (ValueError, RecursionError) as exc:
         raise EvaluationError(f"{where} is not JSON: {exc}. Write one JSON object a line.") from exc
-    question = _member(fields, "question", str, where).strip()
-    if not 0 < len(question) <= MAX_QUESTION:
-        raise EvaluationError(f"{where}: the question has {len(question):,} characters; 1 to {MAX_QUESTION:,} can be asked.")
-    sentences, known = _member(fields, "sentences", list, where), len(article.sentences)
+    with _named(where):
+        question = checked(_member(fields, "question", str, where))
+        language = known(_member(fields, "language", str, where)) if "language" in fields else detect_language(question)
+    sentences, count = _member(fields, "sentences", list, where), len(article.sentences)
     for index in sentences:
-        if type(index) is not int or not 0 <= index < known:
+        if type(index) is not int or not 0 <= index < count:
             raise EvaluationError(
-                f"{where}: {index!r} is no sentence of {article.title!r}, which has 0 to {known - 1}. "
+                f"{where}: {index!r} is no sentence of {article.title!r}, which has 0 to {count - 1}. "
                 "Give the indexes of the sentences that answer, as Article.sentences counts them."
             )
     defaults = {"answer": "", "kind": "answerable" if sentences else "unanswerable", "id": number}
@@ -183,7 +197,6 @@ def _case(line: str, where: str, number: str, article: Article) -> Case:
             f"{where}: the kind is {kind!r}, the sentences are {sentences}, the answer is {answer!r}. Give an answerable "
             f"question both sentences and an answer, one of the kinds {', '.join(UNANSWERABLE)} neither."
         )
-    language = _member({"language": detect_language(question), **fields}, "language", str, where)
     gold = tuple((article.sentences[i].start, article.sentences[i].end) for i in sentences)
     return Case(name, kind, language, question, answer, gold, article)
 
@@ -199,14 +212,28 @@ def _paragraph(fields: Any, where: str) -> Paragraph:
         answer, start = _member(answers[0], "text", str, here), _member(answers[0], "answer_start", int, here)
         if not 0 <= start < start + len(answer) <= len(text):
             raise EvaluationError(f"{here}: {answer!r} can't stand at character {start} of {len(text)}. Check the file.")
-        asked.append(Asked(_member(question, "id", str, here), _member(question, "question", str, here), answer, start))
+        with _named(here):
+            worded = checked(_member(question, "question", str, here))
+        asked.append(Asked(_member(question, "id", str, here), worded, answer, start))
     if "sentence_breaks" not in fields:
         return Paragraph(text, None, tuple(asked))
     breaks = _member(fields, "sentence_breaks", list, where)
     for pair in breaks:
         if not (isinstance(pair, list) and [type(n) for n in pair] == [int, int]):
             raise EvaluationError(f"{where}: {pair!r} in 'sentence_breaks' is not [start, end]. Check the file.")
+    for question in asked:
+        if not any(_meet(question, start, end) for start, end in breaks):
+            raise EvaluationError(f"{where}: no sentence of 'sentence_breaks' has the answer to {question.id}. Check the file.")
     return Paragraph(text, tuple((start, end) for start, end in breaks), tuple(asked))
+
+
+@contextmanager
+def _named(where: str) -> Iterator[None]:
+    """A question that can't be asked is an error of its file: better before an hour of questions than after."""
+    try:
+        yield
+    except QuestionError as exc:
+        raise EvaluationError(f"{where}: {exc}") from exc
 
 
 def _member(fields: Any, key: str, kind: type, where: str) -> Any:
@@ -235,8 +262,12 @@ def _gold(article: Article, paragraphs: Sequence[Paragraph], p: int, question: A
     offset = sum(len(before.text) + 2 for before in paragraphs[:p])
     given = paragraphs[p].sentences
     spans = [(s.start - offset, s.end - offset) for s in article.sentences] if given is None else given
-    start, end = question.start, question.start + len(question.answer)
-    return tuple((offset + a, offset + b) for a, b in spans if a < end and b > start)
+    return tuple((offset + start, offset + end) for start, end in spans if _meet(question, start, end))
+
+
+def _meet(question: Asked, start: int, end: int) -> bool:
+    """Whether the answer and a span of its paragraph have a character in common."""
+    return max(start, question.start) < min(end, question.start + len(question.answer))
 
 
 def _language(questions: Sequence[str]) -> str:

@@ -1,5 +1,6 @@
 """What is asked when answers are judged: read from files, with what is wrong with them named, and picked."""
 import json
+from collections import Counter
 
 import pytest
 
@@ -65,6 +66,13 @@ def test_an_article_is_the_same_one_in_every_translation_and_another_one_in_ever
     assert names[0] == names[1] and len(names[0]) == 3 and not names[0] & names[2]
 
 
+def test_an_article_is_the_same_one_where_its_first_question_is_not_asked_in_a_language(tmp_path):
+    docs = read_squad(written(tmp_path / "docs", squad(3)))
+    fewer = read_squad(written(tmp_path / "fewer", json.dumps(squad(3)).replace('"id": "q0"', '"id": "none"')))
+    names = [{c.article.title for c in squad_cases(docs, asked)} for asked in (docs, fewer)]
+    assert names[0] == names[1]  # or else the calibration is checked on articles that it was fitted to
+
+
 def test_without_sentences_in_the_file_the_gold_spans_are_those_of_the_article(tmp_path):
     given, cut = (read_squad(written(tmp_path / "docs", squad(2, breaks=breaks))) for breaks in (True, False))
     assert [c.gold for c in squad_cases(given, given)] == [c.gold for c in squad_cases(cut, cut)]
@@ -75,6 +83,22 @@ def test_a_far_question_is_never_the_articles_own(tmp_path, articles, far):
     docs = read_squad(written(tmp_path / "docs", squad(articles)))
     found = [c for c in squad_cases(docs, docs) if c.kind == "far"]
     assert len(found) == far and not any(f"nest{c.id[1:]} " in c.article.text for c in found)
+
+
+def test_a_paragraph_of_an_article_that_has_no_other_text_is_not_taken_out(tmp_path):
+    content = squad(2)
+    for article in content["data"]:
+        article["paragraphs"][1] = {"context": "***", "qas": []}
+    docs = read_squad(written(tmp_path / "docs", content))
+    assert Counter(c.kind for c in squad_cases(docs, docs)) == {"answerable": 4, "far": 2}
+
+
+def test_an_answer_that_is_not_where_the_articles_have_it_is_named(tmp_path):
+    text = json.dumps(squad(2)).replace('"month4", "answer_start": 42', '"month4", "answer_start": 41')
+    docs, asked = (read_squad(written(tmp_path / name, value)) for name, value in (("docs", text), ("asked", squad(2))))
+    with pytest.raises(EvaluationError, match="'month4' to question q4 of --docs does not stand at character 41"):
+        list(squad_cases(docs, asked))
+    assert list(squad_cases(asked, docs)) == list(squad_cases(asked, asked))  # where a translation has it does not matter
 
 
 def test_unanswerable_questions_can_be_left_out(tmp_path):
@@ -96,7 +120,9 @@ def test_a_line_says_least(tmp_path):
         ("{", "line 2 is not JSON"),
         ("[1]", "line 2 is [1], not an object"),
         ('{"sentences": []}', "no 'question'"),
-        ('{"question": " ", "sentences": []}', "0 characters"),
+        ('{"question": " ", "sentences": []}', "line 2: The question is empty"),
+        ('{"question": "?!", "sentences": []}', "'?!' has no word"),
+        ('{"question": "Who?", "sentences": [], "language": "klingon"}', "line 2: No answer can be in the language 'klingon'"),
         ('{"question": 7, "sentences": []}', "'question' is 7, not a string"),
         ('{"question": "Who?", "sentences": "0"}', "'sentences' is \"0\", not a list"),
         ('{"question": "Who?", "sentences": [3], "answer": "x"}', "3 is no sentence of 'animals', which has 0 to 2"),
@@ -125,6 +151,9 @@ def test_a_bad_line_is_named(tmp_path, line, says):
         ({"data": [{"paragraphs": [{"context": "x", "qas": [{"answers": [{"text": "xy", "answer_start": 0}]}]}]}]},
          "question 0: 'xy' can't stand at character 0 of 1"),
         ({"data": [{"paragraphs": [{"context": "x", "qas": [], "sentence_breaks": [[0]]}]}]}, "[0] in 'sentence_breaks'"),
+        (json.dumps(squad(1)).replace("[0, ", "[90, "), "paragraph 0: no sentence of 'sentence_breaks' has the answer to q0"),
+        (json.dumps(squad(2)).replace('"id": "q7"', '"id": "q2"'), "has 2 questions with the id 'q2'"),
+        (json.dumps(squad(2)).replace('"Which animal4 builds nest4 beside river4?"', '" "'), "0: The question is empty"),
     ],
 )  # fmt: skip
 def test_a_bad_squad_file_says_where(tmp_path, content, says):
