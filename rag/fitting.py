@@ -18,7 +18,7 @@ from rag.calibration import ANSWERS, LOOKS, SUPPORT, WORDING, Calibration, Logis
 from rag.cases import Case
 from rag.chat import Chat
 from rag.errors import EvaluationError
-from rag.evaluation import Row, is_gold, opened
+from rag.evaluation import Row, is_gold, mean, opened
 from rag.evidence import Look, tokens_each
 from rag.models import ChatModel
 
@@ -95,8 +95,9 @@ def fit_wording(cases: Sequence[Case], rows: Sequence[Row], model: ChatModel) ->
     return _regression(_table([features for features, _ in told], WORDING), [right for _, right in told], WORDING)
 
 
-def cross_validated(seen: Sequence[Observation], *, false_abstention: float) -> dict[str, float]:
-    """What a calibration fitted to five sixths of the articles gives on the others, each article once."""
+def cross_validated(seen: Sequence[Observation], *, false_abstention: float) -> dict[str, float | None]:
+    """What a calibration fitted to five sixths of the articles gives on the others, each article once; None where there is
+    nothing to count."""
     titles = {title: n % FOLDS for n, title in enumerate(dict.fromkeys(one.article for one in seen))}
     figures: list[dict[str, float]] = []
     for fold in range(FOLDS):
@@ -104,11 +105,11 @@ def cross_validated(seen: Sequence[Observation], *, false_abstention: float) -> 
         if held:
             rest = [one for one in seen if titles[one.article] != fold]
             figures.append(measured(held, Calibration.from_dict(fit(rest, false_abstention=false_abstention))))
-    return {name: round(float(np.nanmean([one[name] for one in figures])), 3) for name in figures[0]}
+    return {name: mean(one[name] for one in figures if not math.isnan(one[name])) for name in figures[0]}
 
 
 def measured(seen: Sequence[Observation], calibration: Calibration) -> dict[str, float]:
-    """Figures of some observations under a calibration."""
+    """Figures of some observations under a calibration; those of citations as if every answerable question were answered."""
     answerable = [one for one in seen if one.kind == "answerable"]
     abstained = {
         kind: [calibration.answers(one.features) < calibration.threshold for one in seen if one.kind == kind]

@@ -92,6 +92,8 @@ def test_nothing_is_fitted_to_questions_whose_sentence_was_never_found(seen):
 def test_figures_on_articles_that_were_not_fitted_to(seen):
     figures = cross_validated(seen, false_abstention=0.05)
     assert figures["citation recall"] > 0.9 and 0 < figures["false abstention"] < 0.2
+    fewer = [one for one in seen if one.kind != "near"]  # as where each article has one paragraph
+    assert cross_validated(fewer, false_abstention=0.05)["abstention near"] is None
 
 
 DATA = json.loads(resources.files("rag").joinpath("data/calibration-default.json").read_text("utf-8"))
