@@ -215,11 +215,7 @@ def _evaluate(cases: Sequence[Case], settings: dict[str, Any], folder: Path | No
             "threads": config.threads,
             "version": metadata.version("sanad-rag"),
         }
-
-        def opened(article: Article) -> Chat:
-            return Chat(article, config=config, progress=progress)
-
-        rows = tuple(evaluate(cases, opened, progress))
+        rows = tuple(evaluate(cases, partial(Chat, config=config, progress=progress), progress))
     report = summary(rows)
     languages = {"docs": cases[0].article.language, "questions": " ".join(dict.fromkeys(case.language for case in cases))}
     report["figures"] = {**languages, **report["figures"], "peak MB": peak()}
@@ -236,9 +232,9 @@ def calibrate(
     docs: Annotated[list[Path], typer.Option(help="Articles as SQuAD or XQuAD-R has them; give it again for more.")],
     questions: Annotated[list[Path], typer.Option(help="The same in the language of the questions, one for each --docs.")],
     file: Annotated[Path, typer.Option("--out", help="Where the calibration goes: a file for --calibration.")],
-    articles: Annotated[int, typer.Option(min=1)] = 24,
-    per_article: Annotated[int, typer.Option(min=1)] = 2,
-    seed: int = 11,
+    articles: Annotated[int, typer.Option(min=1, help="Of each --docs, how many articles.")] = 24,
+    per_article: Annotated[int, typer.Option(min=1, help="Questions to each that it answers, and two that it does not.")] = 2,
+    seed: Annotated[int, typer.Option(help="Which questions are picked.")] = 11,
     false_abstention: Annotated[float, typer.Option(min=0, max=1, help="Share of answerable questions unanswered.")] = 0.05,
     model: Model = None,
     encoder: Encoder = None,
@@ -263,11 +259,9 @@ def calibrate(
         if found < FOLDS:
             raise EvaluationError(f"{found} articles are too few to fit to and check on others; give at least {FOLDS}.")
         prepare(file, read=[*docs, *questions])
-        config = _config(model, encoder, threads)
-
-        def opened(article: Article, calibration: Calibration) -> Chat:
-            return Chat(article, config=config, calibration=calibration, progress=progress)
-
+        # Not _config: SANAD_CALIBRATION may name what is about to be made, or what is of another version.
+        config = Config.from_environment(model=model, encoder=encoder, threads=threads)
+        opened = partial(Chat, config=config, progress=progress)
         seen = tuple(observe(cases, partial(opened, calibration=Calibration.default()), progress))
         fitted = fit(seen, false_abstention=false_abstention)
         rows = tuple(evaluation.evaluate(cases, partial(opened, calibration=Calibration.from_dict(fitted)), progress))

@@ -247,6 +247,18 @@ def test_what_calibrate_made_is_given_to_evaluate(command, tmp_path):
     assert json.loads((tmp_path / "figures.json").read_text("utf-8"))["figures"]["false abstention"] == 1.0
 
 
+@pytest.mark.parametrize("content", [None, "{}"])
+def test_a_calibration_can_be_made_where_the_environment_names_one_that_is_missing_or_of_another_version(
+    command, tmp_path, monkeypatch, content
+):
+    docs, made = written(tmp_path / "docs.json", squad(7)), tmp_path / "made.json"
+    if content:
+        written(made, content)
+    monkeypatch.setenv("SANAD_CALIBRATION", str(made))
+    result = command("--docs", docs, "--questions", docs, "--out", made, do="calibrate")
+    assert result.exit_code == 0 and Calibration.load(made).threshold > 0
+
+
 def test_a_share_in_percent_is_refused_before_anything_is_asked(command, tmp_path):
     docs = written(tmp_path / "docs.json", squad(7))
     asked = ["--docs", docs, "--questions", docs, "--out", tmp_path / "made.json", "--false-abstention", 5]
