@@ -288,6 +288,7 @@ def bench(
     grow: Annotated[bool, typer.Option("--grow/--no-grow", help="Also over longer and over more articles: some minutes.")] = True,
     model: Model = None,
     encoder: Encoder = None,
+    calibration: Fitted = None,
     threads: Threads = None,
     verbose: Verbose = False,
 ) -> None:
@@ -298,7 +299,7 @@ def bench(
 
         if folder:
             prepare(folder / "bench.json")
-        config, measures = _config(model, encoder, threads), list[benchmark.Measure]()
+        config, measures = _config(model, encoder, threads, calibration), list[benchmark.Measure]()
         for measure in benchmark.bench(config, repeats=repeats, grow=grow, progress=progress):
             measures.append(measure)
             out.print(str(measure), highlight=False)

@@ -25,6 +25,7 @@ from rag.chat import Chat
 from rag.config import Config
 from rag.datatypes import Answer
 from rag.errors import SanadError
+from rag.log import log
 from rag.models import LlamaCppModel
 from rag.report import GREY, INK, peak, write
 
@@ -46,8 +47,9 @@ STORY = "Tell a long story about the sea."
 FIRST_WORD = """
 import sys
 from rag import Chat, Config
-config = Config.from_environment(model=sys.argv[1], encoder=sys.argv[2], threads=int(sys.argv[3]))
-next(answer for answer in Chat.open(config=config).stream(sys.argv[4]) if answer.text)
+model, encoder, calibration, threads, question = sys.argv[1:]
+config = Config.from_environment(model=model, encoder=encoder, calibration=calibration or None, threads=int(threads))
+next(answer for answer in Chat.open(config=config).stream(question) if answer.text)
 print("word", flush=True)
 """
 
@@ -119,7 +121,8 @@ def draw(measures: Sequence[Measure], file: IO[bytes]) -> None:
 
 def _start(config: Config, repeats: int) -> Iterator[Measure]:
     """A new process asks the bundled article; whatever it keeps is there from the second time on."""
-    command = [sys.executable, "-c", FIRST_WORD, config.model, config.encoder, str(config.threads), QUESTIONS[0]]
+    settings = [config.model, config.encoder, str(config.calibration or ""), str(config.threads)]
+    command = [sys.executable, "-c", FIRST_WORD, *settings, QUESTIONS[0]]
     times = []
     for _ in range(repeats + 1):
         began = time.perf_counter()
@@ -145,6 +148,9 @@ def _questions(chat: Chat, repeats: int) -> Iterator[Measure]:
         "whole answer": lambda answer: answer.timings.total,
     }
     answered = [answer for answer in answers if answer.answered]
+    if not answered:
+        log.warning("Not one question was answered, so that answers are not measured. These weights need their --calibration.")
+        return
     anew = statistics.median(_anew(chat, answer) for answer in answered[: len(QUESTIONS)])
     for name, seconds in stages.items():
         beside = (anew, "the same prompt from nothing") if name == "wording's prefill" else ()

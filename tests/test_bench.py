@@ -1,11 +1,16 @@
 """What `sanad bench` measures, and how it is written down."""
 import json
+import sys
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
-from rag import Config
-from rag.bench import Measure, _written, bench, save
+from rag import Article, Chat, Config
+from rag.bench import Measure, _questions, _start, _written, bench, save
+from rag.testing import CALIBRATION, WordEncoder, WordModel
 
+WORDS = {"encoder": WordEncoder(), "model": WordModel(), "config": Config(keep=False)}
 NAMES = ("first word", "opened the first time")
 GROWN = [Measure(f"{n} paragraphs, {4 * n} sentences", name, n / 4, "s") for n in (1, 10) for name in NAMES]
 
@@ -27,6 +32,34 @@ def test_measures_are_saved_as_json_and_growth_as_a_picture(tmp_path):
     saved = json.loads((tmp_path / "bench.json").read_text("utf-8"))
     assert saved["settings"] == {"threads": 2} and [m["value"] for m in saved["measures"]] == [0.25, 0.25, 2.5, 2.5]
     assert (tmp_path / "first-word.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_weights_that_answer_no_question_are_measured_all_the_same(caplog):
+    never, always = (replace(CALIBRATION, threshold=threshold) for threshold in (2.0, 0.0))
+    assert {m.name for m in _questions(Chat.open(**WORDS, calibration=always), 1)} >= {"search", "first word", "whole answer"}
+    assert "Not one question" not in caplog.text
+    names = [m.name for m in _questions(Chat.open(**WORDS, calibration=never), 1)]
+    assert names == ["first word, first question of a process", "most held, one article"]
+    assert "Not one question was answered" in caplog.text
+
+
+@pytest.mark.parametrize("calibration", [None, Path("mine.json")])
+def test_the_process_that_is_timed_has_the_same_settings(calibration, monkeypatch):
+    given, opened = Config(threads=2, model="a.gguf", encoder="b", calibration=calibration), []
+
+    def started(command, **_):
+        monkeypatch.setattr(sys, "argv", command[2:])
+        exec(command[2], {})
+
+    def open(config):
+        opened.append(config)
+        return Chat(Article.default(), **WORDS, calibration=CALIBRATION)
+
+    monkeypatch.setattr("subprocess.Popen", started)
+    monkeypatch.setattr(Chat, "open", open)
+    with pytest.raises(TypeError):  # no process came back
+        list(_start(given, 1))
+    assert opened == [given]
 
 
 @pytest.mark.weights
