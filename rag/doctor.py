@@ -28,8 +28,8 @@ from rag.loading import CHATS, load_encoder, load_model
 
 NEEDED = 2_500_000_000
 """Bytes of the cache with the default weights, once they are assembled."""
-MEMORY = 3_000_000_000
-"""Bytes of memory that the default weights and one article take, with some to spare."""
+MEMORY, MEMORY_SMALL = 3_000_000_000, 2_000_000_000
+"""Bytes of memory that the default weights, or the small ones, and one article take, with some to spare."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ def checks(config: Config, progress: Progress | None = None) -> Iterator[Check]:
     cores = os.cpu_count() or 1
     too_many = f"More threads than processors slow it down: set SANAD_THREADS to {cores} or less."
     yield Check("threads", f"{config.threads} of {cores} processors", too_many if config.threads > cores else "")
-    yield _memory()
+    yield _memory(small=config.model == "small")
     yield _cache(config)
     yield _kept(config, progress)
     if config.model in CHATS:
@@ -109,13 +109,14 @@ def _packages() -> Check:
     return Check("packages", ", ".join(wrong) or f"{len(wanted)}, all as needed", mend)
 
 
-def _memory() -> Check:
+def _memory(*, small: bool = False) -> Check:
     limits = {name: size for name, size in _limits() if size}
     if not limits:
         return Check("memory", "this system does not say")
     found = ", ".join(f"{size / 1e9:.1f} GB {name}" for name, size in limits.items())
-    mend = f"About {MEMORY / 1e9:.0f} GB are needed. Close other programs, raise the limit, or use --model small."
-    return Check("memory", found, mend if min(limits.values()) < MEMORY else "")
+    need, or_else = (MEMORY_SMALL, "or raise the limit") if small else (MEMORY, "raise the limit, or use --model small")
+    mend = f"About {need / 1e9:.0f} GB are needed. Close other programs, {or_else}."
+    return Check("memory", found, mend if min(limits.values()) < need else "")
 
 
 def _limits() -> Iterator[tuple[str, int]]:

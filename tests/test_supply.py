@@ -130,6 +130,14 @@ def test_too_little_memory_is_found_whatever_limits_it(config, monkeypatch):
     assert check(config, "memory").mend == ""
 
 
+def test_the_small_model_needs_less_memory_and_is_not_told_to_be_used(tmp_path, monkeypatch):
+    small, free = Config(cache=tmp_path, model="small"), [("free", 2.5e9)]
+    monkeypatch.setattr(doctor, "_limits", lambda: iter(free))
+    assert check(small, "memory").mend == ""
+    free[:] = [("free", 1.5e9)]
+    assert check(small, "memory").mend == "About 2 GB are needed. Close other programs, or raise the limit."
+
+
 def test_a_limit_of_the_shell_is_seen():
     code = (
         "import resource; resource.setrlimit(resource.RLIMIT_AS, (2_500_000_000,) * 2); "
