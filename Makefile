@@ -3,6 +3,7 @@ BIN = .venv/bin
 SUDO = $(shell test "$$(id -u)" = 0 || echo sudo -n)
 FOLDER ?= build/screenshots
 Q ?= Why did Moscow refuse US base access?
+export Q
 
 .PHONY: install browser serve ask test soak screenshots lock audit clean-weights
 
@@ -38,7 +39,7 @@ serve: install
 	$(BIN)/python app.py
 
 ask: install
-	@$(BIN)/sanad ask "$(Q)"
+	@$(BIN)/sanad ask "$$Q"
 
 test: browser
 	$(BIN)/python -m pytest

@@ -50,6 +50,15 @@ def test_make_installs_by_the_lock_and_again_when_it_changes():
         assert "pip install --quiet --progress-bar off -c requirements.lock" in said
 
 
+@pytest.mark.skipif(not shutil.which("make"), reason="needs make")
+def test_make_asks_the_question_as_it_was_written(tmp_path):
+    (tmp_path / "sanad").write_text('#!/bin/sh\nprintf "%s|" "$@"\n')
+    (tmp_path / "sanad").chmod(0o700)
+    question = 'Who said "no" in `date`, and isn\'t it?'
+    make = ["make", "-s", "-o", "install", f"BIN={tmp_path}", "ask", f"Q={question}"]
+    assert subprocess.run(make, cwd=ROOT, capture_output=True, text=True, check=True).stdout == f"ask|{question}|"
+
+
 def made_up(folder, name, version="1.0", requires=()):
     info = folder / f"{name}-{version}.dist-info"
     info.mkdir()
