@@ -13,7 +13,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import accumulate
+from itertools import accumulate, groupby
 from typing import TYPE_CHECKING, Any
 
 import prompts
@@ -218,13 +218,15 @@ def calibration(pairs: Sequence[tuple[float, bool]]) -> dict[str, Any]:
 def risk_coverage(rows: Sequence[Row]) -> dict[str, Any]:
     """What share of answers would be wrong if only the surest were given, for every share given.
 
-    Rows are sorted by confidence, the highest first; point k is (k / n, share of the first k that are wrong).
+    Rows are sorted by confidence, the highest first; point k is (k / n, share of the first k that are wrong);
+    of equally sure ones each counts as their share that is wrong, so that their order does not matter.
     Wrong is what cites no right sentence, hence every answer to an unanswerable question. What was not answered cites
     nothing and counts as wrong: beyond the operating point, the share answered in fact, the curve is an upper bound.
     `aurc` is the mean risk over all points (Geifman and El-Yaniv 2018).
     """
     surest = sorted(rows, key=lambda r: -r.confidence)
-    risks = [wrong / k for k, wrong in enumerate(accumulate(not r.right for r in surest), 1)]
+    tied = {sure: statistics.fmean(not r.right for r in group) for sure, group in groupby(surest, lambda r: r.confidence)}
+    risks = [wrong / k for k, wrong in enumerate(accumulate(tied[r.confidence] for r in surest), 1)]
     answered = [r for r in rows if r.answered]
     return {
         "aurc": round(statistics.fmean(risks), 4) if risks else None,

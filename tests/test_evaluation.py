@@ -118,6 +118,12 @@ def test_risk_and_coverage_of_four_rows():
     assert curve["aurc"] == 0.3333
 
 
+def test_the_order_of_equally_sure_rows_does_not_matter():
+    right, wrong = row(right=(True,), confidence=1.0), row("far", right=(False,), confidence=1.0)
+    curves = [risk_coverage([*tied, row("near", answered=False)]) for tied in ((right, wrong), (wrong, right))]
+    assert curves[0] == curves[1] and [p["risk"] for p in curves[0]["points"]] == [0.5, 0.5, 0.6667]
+
+
 def test_what_came_back_is_judged_span_by_span():
     article = Article.from_text(TEXT)
     answer = Answer(
