@@ -62,9 +62,10 @@ def save(folder: Path, report: dict[str, Any], rows: Sequence[Row]) -> None:
     lines = [json.dumps(asdict(row) | {"right": row.right}, ensure_ascii=False) for row in rows]
     curve = io.BytesIO()
     draw(report["curve"], curve)
-    contents = json.dumps(report, ensure_ascii=False, indent=1) + "\n", "".join(f"{line}\n" for line in lines), curve.getvalue()
-    for name, content in zip(FILES, contents, strict=True):
-        write(folder / name, content)
+    figures, questions, picture = (folder / name for name in FILES)
+    write(figures, json.dumps(report, ensure_ascii=False, indent=1) + "\n")
+    write(questions, "".join(f"{line}\n" for line in lines))
+    write(picture, curve.getvalue())
 
 
 def write(file: Path, content: str | bytes) -> None:
