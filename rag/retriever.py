@@ -68,7 +68,7 @@ class Retriever:
         for row, cosine in self._index.search(query, len(sentences)):
             cosines[row] = cosine
         asked = terms(question)
-        if asked and language == self.article.language:
+        if asked and language == self.article.language and self._lexical:
             lexical = LEXICAL / len(asked) ** 0.5 * self._lexical.get_scores(asked)
         scores = cosines + lexical
         return tuple(
@@ -83,12 +83,15 @@ class Retriever:
         return self._blanks[language]
 
     @cached_property
-    def _lexical(self) -> BM25:
-        """BM25 over the sentences' stems (Robertson and Zaragoza 2009); made in milliseconds, not kept."""
+    def _lexical(self) -> BM25 | None:
+        """BM25 over the sentences' stems (Robertson and Zaragoza 2009); made in milliseconds, not kept. None where no sentence
+        has any: "A." has but an article."""
         from bm25s import BM25
 
+        if not any(stems := [terms(s.text) for s in self.article.sentences]):
+            return None
         lexical = BM25()
-        lexical.index([terms(s.text) for s in self.article.sentences], show_progress=False)
+        lexical.index(stems, show_progress=False)
         return lexical
 
     def _vectors(self, progress: Progress | None) -> np.ndarray:

@@ -259,6 +259,11 @@ def test_a_sentence_that_is_near_to_any_question_is_farther_than_one_that_is_nea
     assert scores[3] < scores[2] < 0 < scores[1] < scores[0]
 
 
+def test_an_article_without_a_word_to_search_for_is_searched():
+    (hit,) = Retriever(Article.from_text("A."), WordEncoder()).search("What do the foxes do?")
+    assert (hit.sentence, hit.lexical) == (0, 0.0)
+
+
 TABLE = """| Animal | Weaves | Catches |
 | Spider | round nets | flies |
 | Heron | nothing | silver fish |
