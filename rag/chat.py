@@ -22,7 +22,7 @@ from rag.config import Config
 from rag.datatypes import Answer, Hit, Timings, Turn
 from rag.decoding import QUESTION_MARKS, letters, unasked
 from rag.errors import QuestionError, SanadError
-from rag.evidence import ENGLISH, Evidence, choose_evidence, width
+from rag.evidence import ENGLISH, HITS, Evidence, choose_evidence, width
 from rag.lexical import STEM, terms
 from rag.loading import load_calibration, load_encoder, load_model
 from rag.log import recorded
@@ -93,7 +93,7 @@ class Chat:
         answer = Answer(question, language=code, stage="searching")
         yield answer
 
-        hits = self.retriever.search(question, max(config.hits, config.candidates))
+        hits = self.retriever.search(question, max(config.hits, config.candidates, HITS))
         answer = replace(answer, hits=hits[: config.hits], stage="choosing", timings=clock.lap("search"))
         yield answer
 

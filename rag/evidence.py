@@ -25,6 +25,8 @@ from rag.models import ChatModel, Reading
 from rag.reader import Reader
 from rag.sentences import CLOSING
 
+HITS = 8
+"""The choice is made of so many hits, at least, however many are listed: a calibration is fitted to what they look like."""
 YES_NO = ("yes", "Yes", "no", "No")
 GAIN = (-1.0, 3.0)
 """What a token of the question can count for, in nats: one rare name alone does not carry a sentence."""
@@ -75,6 +77,7 @@ def choose_evidence(
     most: int,
 ) -> Evidence:
     """The sentences to cite: at most `most` of the best `candidates` hits, and what those are not understood without."""
+    hits = hits[: max(candidates, HITS)]
     near = [hit for hit in hits if not heads(reader.article, hit.sentence)][:candidates] or hits[:candidates]
     needs = {hit.sentence: i for hit in near if (i := needed(reader.article, hit.sentence)) is not None}
     reading, places = reader.reading(sorted({*(hit.sentence for hit in near), *needs.values()}))

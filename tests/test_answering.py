@@ -299,6 +299,14 @@ def test_other_settings_leave_the_chat_as_it_was(tmp_path):
     assert len(fewer.ask(question).citations) == 1 and (chat.config.evidence, model.read_pieces) == (3, 6)
 
 
+def test_how_many_hits_are_listed_changes_nothing_else(tmp_path):
+    chat, _ = opened(tmp_path)
+    chat.calibration = dataclasses.replace(CALIBRATION, answers=Logistic(0.0, {"stands_out": 1.0}))
+    one, all_six = (chat.using(hits=hits).ask("Which silver fish do herons catch every morning?") for hits in (1, 9))
+    assert (len(one.hits), len(all_six.hits)) == (1, 6)
+    assert dataclasses.replace(one, hits=all_six.hits) == all_six
+
+
 @pytest.mark.parametrize("settled", [{"model": "small"}, {"calibration": "mine.json", "hits": 3}, {"keep": False}])
 def test_an_open_chat_cannot_claim_to_be_another(settled, tmp_path):
     chat, _ = opened(tmp_path)
