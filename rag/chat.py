@@ -260,7 +260,7 @@ def known(language: str) -> str:
     >>> known("fr"), known("pt-BR"), known("ZH")
     ('fr', 'pt', 'zh')
     """
-    code = re.split("[-_]", language.strip().lower())[0]
+    code = re.split("[-_]", str(language).strip().lower())[0]
     if code not in prompts.languages():
         raise QuestionError(f"No answer can be in the language {language!r}. Give one of {', '.join(prompts.languages())}.")
     return code

@@ -98,10 +98,12 @@ class Library:
             return None
         return opening.exception() if opening.done() else opening.step
 
-    def find(self, prefix: str = "") -> Article:
-        """The article served whose hash begins so, the first one for "". Raises ArticleError unless it is one."""
-        found = [article for article in self.articles if article.hash.startswith(prefix)]
-        if not prefix or len(found) == 1:
+    def find(self, prefix: str | None = None) -> Article:
+        """The article served whose hash begins so, the first one for none. Raises ArticleError unless it is one."""
+        if not prefix:
+            return self.articles[0]
+        found = [article for article in self.articles if article.hash.startswith(str(prefix))]
+        if len(found) == 1:
             return found[0]
         hashes = ", ".join(article.hash[:12] for article in found or self.articles)
         raise ArticleError(f"The hash of {len(found) or 'no'} articles begins with {prefix!r}. Give more of one of: {hashes}.")

@@ -66,6 +66,19 @@ def test_whatever_is_posted_is_answered_or_refused_without_a_traceback_or_a_path
     assert status == 200 and "Fishermen protested loudly" in text
 
 
+@pytest.mark.filterwarnings("ignore::Warning:gradio")
+@pytest.mark.parametrize(
+    ("article", "language", "told"),
+    [
+        (None, None, "Fishermen protested loudly"),
+        (["a"], "", "no articles begins with ['a']"),
+        ("", 5, "No answer can be in the language 5"),
+    ],
+)
+def test_what_a_client_leaves_out_is_null_and_of_another_kind_it_is_refused_in_a_sentence(served, article, language, told):
+    assert told in called(served, "ask", json.dumps({"data": [FEES, article, language]}))[1]
+
+
 @pytest.mark.soak
 @pytest.mark.filterwarnings("ignore::Warning:gradio")
 def test_many_bodies_are_answered_or_refused_without_a_traceback_or_a_path(served, capsys):
