@@ -47,7 +47,7 @@ class Retriever:
     def __init__(self, article: Article, encoder: Encoder, *, cache: Path | None = None, progress: Progress | None = None):
         self.article, self._encoder = article, encoder
         recipe = {"article": article.hash, "encoder": encoder.fingerprint, "scales": str(WEIGHTS)}
-        recipe["sentences"] = str([(s.start, s.end) for s in article.sentences])
+        recipe["sentences"] = str([(s.start, s.end, s.paragraph) for s in article.sentences])
         path = cache / "indexes" / f"{article.hash[:16]}-{encoder.fingerprint[:8]}.faiss" if cache else None
         index = VectorIndex.load(path, recipe) if path else None
         if index is None:

@@ -259,6 +259,14 @@ def test_a_sentence_that_is_near_to_any_question_is_farther_than_one_that_is_nea
     assert scores[3] < scores[2] < 0 < scores[1] < scores[0]
 
 
+def test_an_index_is_not_that_of_the_same_sentences_in_other_paragraphs(tmp_path):
+    article = Article.from_text("Geese flew. Herons fished.")
+    apart = dataclasses.replace(article, sentences=tuple(dataclasses.replace(s, paragraph=s.index) for s in article.sentences))
+    Retriever(article, WordEncoder(), cache=tmp_path)
+    kept, made = (Retriever(apart, WordEncoder(), cache=cache).search("herons") for cache in (tmp_path, None))
+    assert kept == made
+
+
 def test_an_article_without_a_word_to_search_for_is_searched():
     (hit,) = Retriever(Article.from_text("A."), WordEncoder()).search("What do the foxes do?")
     assert (hit.sentence, hit.lexical) == (0, 0.0)
