@@ -1,0 +1,59 @@
+"""What is nearest to a question, by hand, with an encoder made of arithmetic."""
+import pytest
+
+from rag import Article
+from rag.retriever import SENTENCES_OF_A_PARAGRAPH, Retriever
+from rag.testing import WordEncoder
+
+ANIMALS = Article.from_text("Geese flew. Herons fished.\n\nWolves howled.")
+
+
+class Watched(WordEncoder):
+    """An encoder that tells what it was given to encode."""
+
+    def __init__(self, fingerprint="words"):
+        self.fingerprint, self.given = fingerprint, []
+
+    def passages(self, texts, progress=None):
+        self.given += texts
+        return super().passages(texts, progress)
+
+
+def lexical(question, article=ANIMALS):
+    return [hit.lexical for hit in sorted(Retriever(article, WordEncoder()).search(question), key=lambda hit: hit.sentence)]
+
+
+def test_words_in_common_count_less_each_in_a_longer_question():
+    once, twice = lexical("herons"), lexical("herons herons")
+    assert once[1] > 0 and twice[1] == pytest.approx(2 / 2**0.5 * once[1])
+
+
+def test_words_in_common_count_in_the_articles_language_alone():
+    assert lexical("Quels herons pêchent dans la rivière ?") == [0, 0, 0]
+    assert max(lexical("Quando?", Article.from_text("La ruota gira quando il canale è pieno. Il mulino è rosso."))) > 0
+
+
+def test_a_question_without_a_word_to_search_for_finds_what_there_is_in_order():
+    article = Article.from_text(" ".join(f"Number{n} came." for n in range(40)))
+    hits = Retriever(article, WordEncoder()).search("A?", 30)
+    assert [(hit.rank, hit.sentence) for hit in hits] == [(n, n) for n in range(30)]
+
+
+def test_a_sentence_that_is_near_to_any_of_the_questions_about_nothing_is_farther():
+    article = Article.from_text("\n\n".join(["Herons fished.", "Geese flew.", "Foxes slept.", "Wolves howled.", "When?", "What?"]))
+    scores = {hit.sentence: hit.score for hit in Retriever(article, WordEncoder()).search("herons")}
+    assert scores[4] < scores[2] == 0 and scores[5] < scores[2]
+
+
+def test_a_long_paragraph_is_encoded_in_parts():
+    sentences = [f"Number{n} came." for n in range(SENTENCES_OF_A_PARAGRAPH + 1)]
+    encoder = Watched()
+    Retriever(Article.from_text(" ".join(sentences)), encoder)
+    assert encoder.given == [*sentences, " ".join(sentences[:-1]), sentences[-1]]
+
+
+def test_an_index_of_another_encoder_is_not_used(tmp_path):
+    one, again, other = Watched("my-encoder-1"), Watched("my-encoder-1"), Watched("my-encoder-2")
+    for encoder in (one, again, other):
+        Retriever(ANIMALS, encoder, cache=tmp_path)
+    assert [bool(encoder.given) for encoder in (one, again, other)] == [True, False, True]
