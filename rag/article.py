@@ -207,8 +207,8 @@ def _script(character: str) -> str | None:
 def _without_names(text: str) -> str:
     """A text without the words with a capital beside another, but for its first one.
 
-    >>> _without_names("Wer ist Eleanor Whitcombe aus Paris?"), _without_names("WER KAM")
-    ('Wer ist aus Paris?', 'WER KAM')
+    >>> _without_names("Wer ist Eleanor Whitcombe aus Paris?"), _without_names("WER KAM AN")
+    ('Wer ist aus Paris?', 'WER KAM AN')
     """
     words = text.split()
     runs = ((named, list(run)) for named, run in groupby(words[1:], lambda word: word.lstrip("\"'(«“„‘¿¡")[:1].isupper()))

@@ -239,8 +239,10 @@ def completes(said: str, question: str, last: str) -> bool:
     """Whether a question was completed to `said`: that is no piece, is not the last one nor two, where the question was not too
     short to stand alone, and has all long words of the question and all its numbers.
 
-    >>> said = ["How many batteries are in stock?", "How many encoders are in stock?", "How many …"]
+    >>> said = ["How many batteries are in stock?", "How many decoders are in stock?", "How many batteries …"]
     >>> [completes(one, "And batteries?", "How many encoders are in stock?") for one in said]
+    [True, False, False]
+    >>> [completes(said, "And then?", "Who came?") for said in ("Who came then?", "Who came?", "")]
     [True, False, False]
     >>> [completes(said, "And in ٢٠٢٢?", "Who won in 2023?") for said in ("Who won in 2022?", "Who won in the year 2023?")]
     [True, False]

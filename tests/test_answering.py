@@ -1,6 +1,7 @@
 """The path of a question with an encoder and a model made of arithmetic."""
 import dataclasses
 import os
+import time
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from pathlib import Path
@@ -11,7 +12,7 @@ import prompts
 from rag import Answer, Article, Chat, Config, QuestionError, SanadError, Turn, ask
 from rag.calibration import Logistic
 from rag.cases import read_questions
-from rag.chat import checked
+from rag.chat import Stopwatch, checked
 from rag.citations import cite
 from rag.evidence import Evidence, of_byline, tokens_each
 from rag.models import Hold
@@ -45,7 +46,33 @@ def test_an_answer_grows_and_every_citation_is_a_span_of_the_text(tmp_path):
     assert answer.text == f"{answer.claims[0].text} " + "".join(f"[{n}]" for n in answer.claims[0].citations)
     for c in (*answer.citations, *answer.hits):
         assert chat.article.text[c.start : c.end] == chat.article.sentences[c.sentence].text
-    assert answer.timings.tokens_in > 0 and answer.timings.tokens_out == 7
+    count, asked = WordModel().count, answer.question
+    read = 3 * count(asked) + count(prompts.fill("write", question=asked, language="English"))
+    assert (answer.timings.tokens_in, answer.timings.tokens_out) == (read, 7)
+
+
+def test_seconds_of_the_stages_are_those_of_the_whole_and_the_first_word_is_the_first():
+    clock = Stopwatch()
+    clock.word()
+    time.sleep(0.01)
+    first = clock.lap("search")
+    clock.word()
+    later = clock.lap("write")
+    assert later.first_word == first.first_word and 0.01 <= first.search == later.search
+    assert later.search + later.write == pytest.approx(later.total, abs=0.001)
+
+
+def test_an_answer_is_in_the_questions_script_with_names_and_numbers_of_question_and_source_and_does_not_ask_again(
+    tmp_path, monkeypatch
+):
+    chat, model = opened(tmp_path, "去年欧盟拨款286亿元。")
+    chat.calibration = dataclasses.replace(CALIBRATION, threshold=0.0)
+    told = {}
+    monkeypatch.setattr(model, "stream", lambda *_, **options: told.update(options) or iter([question, " 28,6 ", "миллиарда"]))
+    answer = chat.ask(question := "Сколько выделила Europe Direct?")
+    assert (answer.claims[0].text, answer.language) == ("28,6 миллиарда", "ru") and answer.timings.first_word > 0
+    assert told.pop("quoted").split() == [*question.split(), "去年欧盟拨款286亿元。", "28,600,000,000", "28600", "28.6"]
+    assert told == {"script": ("CYRILLIC",), "max_tokens": 64, "question": question}
 
 
 def test_who_wrote_the_article_is_answered_by_no_sentence(tmp_path):
@@ -131,10 +158,10 @@ def test_of_an_article_beyond_the_models_capacity_only_candidates_are_read(tmp_p
 
 def test_a_short_question_is_completed_from_the_last_turn_and_shown_so(tmp_path):
     chat, _ = opened(tmp_path)
-    last = Turn("What do spiders weave?", "Round nets [1]")
-    assert chat.ask("And then?", history=[last]).question == "What do spiders weave? Round nets And then?"
+    last = [Turn("Where do otters whistle?", "At sunset [1]"), Turn("What do spiders weave?", "Round nets [1]")]
+    assert chat.ask("And then?", history=last).question == "What do spiders weave? Round nets And then?"
     for whole in ("Which silver fish do herons catch every morning?", "2021年欧盟向阿富汗的邻国拨款多少？"):
-        assert chat.ask(whole, history=[last]).question == whole
+        assert chat.ask(whole, history=last).question == whole
 
 
 def test_a_history_of_anything_but_turns_is_refused(tmp_path):
@@ -165,8 +192,10 @@ def test_numbers_of_a_short_question_and_of_the_last_turn_may_be_in_its_completi
 
 def test_of_a_short_question_the_language_is_that_of_the_last_one_where_it_could_be(tmp_path):
     chat, _ = opened(tmp_path)
-    last = Turn("Örümcekler dalların arasında ne örer?", "Ağ [1]")
-    assert [chat.ask("Kim reddetti?", history=history).language for history in ([], [last])] == ["sv", "tr"]
+    turns = Turn("Who sleeps under trees?", "Foxes [1]"), Turn("Örümcekler dalların arasında ne örer?", "Ağ [1]")
+    assert [chat.ask("Kim reddetti?", history=history).language for history in ([], turns)] == ["sv", "tr"]
+    chat, _ = opened(tmp_path, "La biblioteca di Montelago conserva ottomila volumi antichi.")
+    assert chat.ask("Quando?").language == "it"
 
 
 @pytest.mark.parametrize("question", ["", " \n\t", "x" * 2_001, None, 7])
@@ -293,11 +322,15 @@ def test_a_question_without_a_word_is_refused(question):
         checked(question)
 
 
-def test_a_sentence_is_translated_from_itself_alone(tmp_path):
-    chat, _ = opened(tmp_path)
+def test_a_sentence_is_translated_from_itself_alone(tmp_path, monkeypatch):
+    chat, model = opened(tmp_path)
     assert chat.translate(2, "fr") == chat.translate(2, "pt-BR") == "Herons catch 12 silver fish every morning."
     with pytest.raises(QuestionError, match="'klingon'"):  # it was taken for English
         chat.translate(2, "klingon")
+    told = {}
+    monkeypatch.setattr(model, "stream", lambda *_, **options: told.update(options) or iter(["Цапли "]))
+    assert chat.translate(2, "ru") == "Цапли"
+    assert told == {"script": ("CYRILLIC",), "quoted": "Herons catch 12 silver fish every morning.", "max_tokens": 14}
 
 
 def test_other_settings_leave_the_chat_as_it_was(tmp_path):
@@ -305,6 +338,7 @@ def test_other_settings_leave_the_chat_as_it_was(tmp_path):
     question = "What do foxes and herons and otters catch every morning after winter?"
     fewer = chat.using(evidence=1)
     assert len(fewer.ask(question).citations) == 1 and (chat.config.evidence, model.read_pieces) == (3, 6)
+    assert len(chat.using(max_tokens=2).ask(question).claims[0].text.split()) == 2
 
 
 def test_how_many_hits_are_listed_changes_nothing_else(tmp_path):
