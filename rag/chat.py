@@ -102,8 +102,7 @@ class Chat:
         words = prompts.language(code)
         answer = replace(answer, confidence=round(evidence.confidence, 4), timings=clock.lap("choose"))
         if not evidence.chosen:
-            done = replace(answer, text=words.abstention, stage="done", timings=clock.lap("write"))
-            yield recorded(done, self.article)
+            yield recorded(replace(answer, text=words.abstention, stage="done"), self.article)
             return
 
         text, write = "", prompts.fill("write", question=question, language=words.name)
