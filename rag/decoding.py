@@ -32,6 +32,8 @@ class Permitted:
     [True, True, False, False, True, True, True]
     >>> [permitted("It was 19", piece.encode()) for piece in ("72", "7", "٧", "84", "", "\\n")]
     [True, True, False, False, False, False]
+    >>> [Permitted(("LATIN",), "١٨٨٩")("In ", piece.encode()) for piece in ("1", "١", "१")]
+    [True, True, False]
     >>> [Permitted(("LATIN",), "12.480 and 2")(said, b"4") for said in ("12.", "12. ", "2.")]
     [True, True, False]
     >>> [Permitted(("LATIN",), "400 000 m²")(said, b"0") for said in ("400,", "40,")]
@@ -117,8 +119,8 @@ def letters(text: str) -> str:
 def near(logits: np.ndarray, may: Callable[[int], bool]) -> list[int]:
     """The likeliest token that may be written, and others that may, of at least a tenth of its probability; best first.
 
-    >>> near(np.array([1.0, 5.0, 4.0, 3.5, 0.0]), lambda token: token != 1)
-    [2, 3]
+    >>> near(np.array([1.0, 5.0, 4.0, 3.5, 0.0]), lambda token: token != 1), near(np.array([90.0, 0.0]), lambda token: token)
+    ([2, 3], [1])
     """
     found: list[int] = []
     for token in _ranked(logits):
@@ -146,7 +148,7 @@ def likeliest(tokens: Sequence[int], seeing: np.ndarray, blind: Callable[[], np.
     `blind` gives the logits without the evidence; it is asked only where there is more than one token to choose from.
 
     >>> seeing = np.array([2.0, 1.5, -9.0])
-    >>> likeliest([0], seeing), likeliest([0, 1], seeing, lambda: np.array([4.0, 1.0, -99.0]))
+    >>> likeliest([0], seeing, lambda: 1 / 0), likeliest([0, 1], seeing, lambda: np.array([4.0, 1.0, -99.0]))
     (0, 1)
     """
     if blind is None or len(tokens) == 1:
@@ -166,5 +168,10 @@ def repeated(written: Sequence[int]) -> list[int]:
 
 
 def log_softmax(logits: np.ndarray) -> np.ndarray:
+    """ln P of each token.
+
+    >>> log_softmax(np.array([999.0, 999.0], np.float32)).round(2).tolist()
+    [-0.69, -0.69]
+    """
     shifted = logits - logits.max()
     return shifted - np.log(np.exp(shifted).sum(dtype=np.float64))

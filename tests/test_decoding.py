@@ -36,6 +36,7 @@ def test_a_number_with_separators_is_written_without_a_space_and_no_two_are_join
     assert may("It has 2.", "2", "1", " ", permitted=source) == [False, False, True]
     assert may("On 3.", "1", "2", permitted=source) == [True, False] and may("10.", "2", permitted=source) == [True]
     assert may("It has 7,5", ",", "5", permitted=source) == [True, False]
+    assert may("It has 1", "2", " 2", permitted=Permitted(("LATIN",), "12 of 1")) == [True, False]
 
 
 @pytest.mark.parametrize("quoted", ["400 000 m²", "400\u00a0000 m²", "400\u202f000 m²", "400'000 m²"])
@@ -76,6 +77,10 @@ def test_a_reply_that_only_asks_the_question_again_does_not_end():
 def test_of_a_reply_that_asks_the_question_again_only_the_rest_is_said(said, rest):
     pieces = re.findall(r" ?\w+|\W", said)
     assert "".join(unasked(pieces, "Wer kam?")) == rest
+
+
+def test_in_greek_too():
+    assert list(unasked(["Ποιος", " ήρθε", ";", " Η αλεπού"], "Ποιος ήρθε;")) == ["Η αλεπού"]
 
 
 @given(st.lists(st.text("Ab ?1.", max_size=3), max_size=8), st.text("Ab ?1", max_size=6))
