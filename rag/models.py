@@ -68,8 +68,6 @@ class ChatModel(Protocol):
     name: str
     fingerprint: str
     """Changes whenever the same prompt could give another answer."""
-    capacity: int
-    """How many tokens a reading may have, at most."""
 
     def count(self, text: str) -> int:
         """The number of tokens of a text."""
@@ -183,7 +181,7 @@ class LlamaCppModel:
         self.threads, self.batch_size = threads, params.n_batch
         self.name = path.stem
         self.fingerprint = fingerprint or stamped(path)
-        self.capacity = context - RESERVE
+        self._capacity = context - RESERVE
 
     def count(self, text: str) -> int:
         return len(self._tokens(text))
@@ -196,8 +194,8 @@ class LlamaCppModel:
             added = self._tokens(piece)
             spans.append((len(tokens), len(tokens) + len(added)))
             tokens += added
-        if len(tokens) > self.capacity:
-            raise ModelError(f"A text of {len(tokens)} tokens does not fit into {self.capacity}. Ask fewer sentences at once.")
+        if len(tokens) > self._capacity:
+            raise ModelError(f"A text of {len(tokens)} tokens does not fit into {self._capacity}. Ask fewer sentences at once.")
         with self._hold.alone():
             self._resident = None
             self._api.llama_memory_clear(self._memory, True)

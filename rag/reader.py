@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import prompts
 from embeddings.files import keep, kept
 from embeddings.weights import Progress
 from rag.article import Article
+from rag.errors import ModelError
 from rag.models import ChatModel, Reading
 
 DISK = 4_000_000_000
@@ -27,9 +29,9 @@ class Reader:
     def __init__(self, article: Article, model: ChatModel, *, cache: Path | None = None, progress: Progress | None = None):
         self.article, self._model = article, model
         pieces = [self._line(i) for i in range(len(article.sentences))]
-        instructions = prompts.fill("read")
-        fits = model.count(instructions + "".join(pieces)) + len(pieces) < model.capacity
-        self._whole = self._kept(instructions, pieces, cache, progress) if fits else None
+        self._whole: Reading | None = None
+        with suppress(ModelError):  # it does not fit; what else fails is told when a question reads
+            self._whole = self._kept(prompts.fill("read"), pieces, cache, progress)
 
     def reading(self, sentences: Sequence[int]) -> tuple[Reading, dict[int, int]]:
         """A reading that holds these sentences, in reading order, and where each of them stands in it."""

@@ -13,6 +13,7 @@ import numpy as np
 
 from embeddings.weights import Progress
 from rag.calibration import Calibration, Logistic
+from rag.errors import ModelError
 from rag.models import Reading
 
 CALIBRATION = Calibration(
@@ -56,13 +57,15 @@ class WordModel:
     name = fingerprint = "words"
 
     def __init__(self, capacity: int = 10_000) -> None:
-        self.capacity = capacity
+        self._capacity = capacity
         self.read_pieces = 0
 
     def count(self, text: str) -> int:
         return len(text.split())
 
     def read(self, instructions: str, pieces: Sequence[str], progress: Progress | None = None) -> Reading:
+        if (words := sum(map(self.count, [instructions, *pieces]))) > self._capacity:
+            raise ModelError(f"A text of {words} words does not fit into {self._capacity}.")
         self.read_pieces += len(pieces)
         return Reading(0, tuple((i, i + 1) for i in range(len(pieces))), json.dumps(list(pieces)).encode())
 

@@ -149,11 +149,16 @@ def test_a_damaged_reading_is_made_again(tmp_path):
 
 
 def test_of_an_article_beyond_the_models_capacity_only_candidates_are_read(tmp_path):
-    chat, model = opened(tmp_path, capacity=40, candidates=3)
+    chat, model = opened(tmp_path, capacity=30, candidates=3)
     assert model.read_pieces == 0
     answer = chat.ask("What do spiders weave between branches?")
     assert model.read_pieces == 3
     assert answer.citations[0].quote == "Spiders weave round nets between branches."
+
+
+def test_an_article_fits_where_the_model_says_so_which_may_read_more_than_it_is_given(tmp_path, monkeypatch):
+    monkeypatch.setattr(WordModel, "count", lambda self, text: 1)
+    assert [opened(tmp_path / str(n), capacity=n)[1].read_pieces for n in (6, 7)] == [0, 6]
 
 
 def test_a_short_question_is_completed_from_the_last_turn_and_shown_so(tmp_path):
