@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from contextlib import suppress
+from importlib import metadata
 from pathlib import Path
 
 import prompts
@@ -48,7 +49,11 @@ class Reader:
         if not cache:
             return model.read(instructions, pieces, progress)
         text = "\0".join([instructions, *pieces])
-        recipe = {"model": model.fingerprint, "text": hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()}
+        recipe = {
+            "model": model.fingerprint,
+            "llama.cpp": metadata.version("llama-cpp-python"),  # each may lay cells out anew
+            "text": hashlib.sha256(text.encode("utf-8", "replace")).hexdigest(),
+        }
         path = cache / "readings" / f"{article.hash[:16]}-{model.fingerprint[:8]}.cells"
         if data := kept(path, recipe):
             return Reading.from_bytes(data)

@@ -140,6 +140,12 @@ def test_the_article_is_read_once_and_found_again_by_the_next_process(tmp_path):
     assert (again.text, again.citations) == (first.text, first.citations)
 
 
+def test_a_reading_by_another_version_of_llama_cpp_is_made_again(tmp_path, monkeypatch):
+    opened(tmp_path)
+    monkeypatch.setattr("rag.reader.metadata.version", lambda name: f"another {name}")
+    assert opened(tmp_path)[1].read_pieces == 6
+
+
 def test_a_damaged_reading_is_made_again(tmp_path):
     opened(tmp_path)
     (file,) = (tmp_path / "readings").glob("*.cells")
