@@ -61,7 +61,7 @@ def split_sentences(text: str, start: int, end: int, language: str = "en") -> It
     """
     begin = start
     for match in () if ROW.match(text, start, end) else BOUNDARY.finditer(text, start, end):
-        if match.start() >= begin and _ends_sentence(text, begin, end, match, language):
+        if _ends_sentence(text, begin, end, match, language):
             yield from _trimmed(text, begin, match.end())
             begin = match.end()
     yield from _trimmed(text, begin, end)
@@ -82,10 +82,10 @@ def _ends_sentence(text: str, begin: int, end: int, match: re.Match[str], langua
         return False
     if mark in ";؛" and language != "el":
         return long_clauses
-    if following in ",:;،؛" or following.islower() and mark[-1] in ".…":
+    if following in ",:;،؛" or following.islower() and mark != "۔":
         return False
     if mark not in (".", "۔"):
-        return mark != ".." and not following.islower()
+        return mark != ".."
     if mark == "." and "ก" <= following <= "๛":
         return False
     if LIST_NUMBER.fullmatch(text, begin, at):
