@@ -135,7 +135,7 @@ def _trimmed(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
     end = start + len(text[start:end].rstrip())
     start = _begin(text, start, end)
     while end - start > LONG_SENTENCE:
-        cut = max(text.rfind(mark, start, start + LONG_SENTENCE) for mark in "؛;،,: ")
+        cut = max(text.rfind(mark, start, start + LONG_SENTENCE) for mark in "؛;،,:，、；： ")
         cut = cut + 1 if cut > start else start + LONG_SENTENCE
         yield from _trimmed(text, start, cut)
         start = _begin(text, cut, end)

@@ -144,6 +144,27 @@ def test_marks_of_footnotes_and_numbers_of_a_list_belong_to_their_sentences():
         assert [text[a:b] for a, b in split_sentences(text, 0, len(text))] == sentences
 
 
+def test_a_parenthesis_that_is_never_closed_holds_up_no_more_than_it_may():
+    text = "They came (as they said. So it was. " + "It rained. " * 30
+    first, second, *_ = (text[a:b] for a, b in split_sentences(text, 0, len(text)))
+    assert first.startswith("They came (as they said. So it was. It rained.") and second == "It rained."
+
+
+@pytest.mark.parametrize("clause", ["one,two,three,", "委员会讨论了渔业和航运问题，", "港の委員会は漁業、"])
+def test_a_long_sentence_without_a_space_is_cut_behind_a_comma(clause):
+    text = clause * (1000 // len(clause))
+    pieces = [text[a:b] for a, b in split_sentences(text, 0, len(text))]
+    assert len(pieces) == 2 and "".join(pieces) == text and pieces[0].endswith(clause[-1])
+
+
+def test_marks_of_direction_and_a_repeated_thai_word():
+    text = "\u200eWho came? \u200fNobody."
+    assert [text[a:b] for a, b in split_sentences(text, 0, len(text))] == ["Who came?", "Nobody."]
+    clause = "เรือประมงสามลำสูญหาย" * 3
+    for text, sentences in ((f"{clause}เร็ว {clause}", 2), (f"{clause}เร็วๆ {clause}", 1)):
+        assert len(list(split_sentences(text, 0, len(text), "th"))) == sentences
+
+
 def test_a_row_of_a_table_is_one_whatever_its_cells_say():
     rows = ["| Staff (31.12.) | 4.817 | +2 % |", "| `-a` | Cut it. May be repeated. | none |"]
     assert [row[a:b] for row in rows for a, b in split_sentences(row, 0, len(row), "de")] == rows
