@@ -151,7 +151,11 @@ class Article:
 
 
 def decode(data: bytes, name: str) -> str:
-    """The text of a file's bytes, line ends as they are, without the byte-order mark."""
+    r"""The text of a file's bytes, line ends as they are, without the byte-order mark.
+
+    >>> decode("\ufeffOne.\r\n".encode("utf-16-be"), "a.txt"), decode("نعم.".encode("cp1256"), "a.txt")
+    ('One.\r\n', 'نعم.')
+    """
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
         encodings = ["utf-16"]
     else:
@@ -207,7 +211,7 @@ def _script(character: str) -> str | None:
 def _without_names(text: str) -> str:
     """A text without the words with a capital beside another, but for its first one.
 
-    >>> _without_names("Wer ist Eleanor Whitcombe aus Paris?"), _without_names("WER KAM AN")
+    >>> _without_names("Wer ist „Eleanor Whitcombe“ aus Paris?"), _without_names("WER KAM AN")
     ('Wer ist aus Paris?', 'WER KAM AN')
     """
     words = text.split()

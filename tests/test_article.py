@@ -182,6 +182,31 @@ def test_in_a_hard_wrapped_text_a_line_with_room_for_the_next_word_does_not_go_o
     assert [s.text for s in article.sentences] == ["The bridge", "Work begins in May and costs 3 million.", "So."]
 
 
+FULL = "The committee of the northern harbours met on the fourth of"
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ["Harbours", "", FULL, "", "March at noon.", "", "End"],
+        ["Harbours", "", f"# {FULL}", "March at noon.", "", "End"],
+        ["Harbours", "", f"> {FULL}", ">> March at noon.", "", "End"],
+        ["Harbours", "", FULL, "March at noon."],
+    ],
+)
+def test_what_goes_on_from_no_line_though_that_is_full(lines):
+    assert [s.text for s in Article.from_text("\n".join(lines)).sentences if s.text.startswith((">> March", "March"))]
+
+
+@pytest.mark.parametrize("lines", [[FULL, "March at noon."], ["委员会在北部港口讨论渔业和航", "运问题。"], ["Nobody came", "to it.", "", FULL]])
+def test_a_full_line_goes_on_and_one_before_a_small_letter(lines):
+    assert "\n".join(lines[:2]) in [s.text for s in Article.from_text("\n".join(["Harbours", "", *lines, "", "End"])).sentences]
+
+
+def test_a_text_without_a_title_is_called_by_its_first_words():
+    assert Article.from_text(f"{FULL} March at noon and in good weather. Nobody came.").title == f"{FULL} March at noon and in"
+
+
 @pytest.mark.parametrize(("data", "said"), [(b" ", "is empty"), (b"...", "holds no sentence"), (b"One.\n" * 50_001, "has more")])
 def test_an_article_that_cannot_be_asked_is_named(data, said):
     with pytest.raises(ArticleError, match=f"The article 'folder.txt' {said}"):
