@@ -39,7 +39,7 @@ def cite(
 def without_markers(text: str) -> str:
     """Text without markers: those are for us to set. Nor is one left that comes about as another one goes.
 
-    >>> without_markers("Moscow [1] refused [[2]3]【٤】. [a]")
+    >>> without_markers(" Moscow [1] refused [[2]3]【٤】[^5][6، 7–8]. [a]")
     'Moscow  refused . [a]'
     """
     while (less := MARKER.sub("", text)) != text:

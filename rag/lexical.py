@@ -18,8 +18,8 @@ Mayfield 2004); letters that must be left of an Arabic one."""
 def words(text: str) -> list[str]:
     """The words of a text: lower case, no marks, no articles, Arabic letters of one sound as one.
 
-    >>> words("The émigrés, 2.5"), words("إلى الدُّوَلِ")
-    (['émigrés', '2', '5'], ['الي', 'دول'])
+    >>> words("The émigrés, ２.5"), words("إلى الدُّوَلِ"), words("المسؤول الآن")
+    (['émigrés', '2', '5'], ['الي', 'دول'], ['مسوول', 'الان'])
     """
     return _apart(text, str.isalnum)
 
@@ -27,8 +27,8 @@ def words(text: str) -> list[str]:
 def terms(text: str) -> list[str]:
     """What a text is searched by: stems of its words, and pairs of letters where words are written without spaces.
 
-    >>> terms("The governments of 1972"), terms("والدول الكبيرة"), terms("हिन्दी"), terms("2005年，地方议会")
-    (['govern', 'of', '1972'], ['دول', 'كبير'], ['हिनदी'], ['2005', '年', '地方', '方议', '议会'])
+    >>> terms("The governments of 1972"), terms("والدول الكبيرة"), terms("हिन्दी गुरु"), terms("2005年，地方议会")
+    (['govern', 'of', '1972'], ['دول', 'كبير'], ['हिनदी', 'गुरु'], ['2005', '年', '地方', '方议', '议会'])
     """
     found = list[str]()
     for run in (run for word in _apart(text, _letter) for run in UNSPACED.split(word) if run):
@@ -40,8 +40,8 @@ def terms(text: str) -> list[str]:
 def stem(word: str) -> str:
     """A folded word without the Arabic prefix and suffix it may have; the first letters of any other.
 
-    >>> stem("ودول"), stem("دوليه"), stem("governments")
-    ('دول', 'دول', 'govern')
+    >>> [stem(word) for word in ("ودول", "دوليه", "كالدول", "للدول", "دولهم", "بيت", "governments")]
+    ['دول', 'دول', 'دول', 'دول', 'دول', 'بيت', 'govern']
     """
     if not "\u0621" <= word[0] <= "\u064a":
         return word[:STEM]

@@ -109,6 +109,8 @@ class Hold:
     >>> hold, one, other = Hold(), [1], [2]
     >>> [hold.take(reply) for reply in (one, one, other, one)]
     [True, False, True, True]
+    >>> hold.leave(other), hold.take(one)
+    (None, False)
     """
 
     def __init__(self) -> None:

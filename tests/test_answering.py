@@ -14,6 +14,7 @@ from rag.calibration import Logistic
 from rag.cases import read_questions
 from rag.chat import Stopwatch, checked
 from rag.citations import cite
+from rag.errors import ModelError
 from rag.evidence import Evidence, of_byline, tokens_each
 from rag.models import Hold
 from rag.retriever import Retriever
@@ -140,10 +141,23 @@ def test_the_article_is_read_once_and_found_again_by_the_next_process(tmp_path):
     assert (again.text, again.citations) == (first.text, first.citations)
 
 
-def test_a_reading_by_another_version_of_llama_cpp_is_made_again(tmp_path, monkeypatch):
-    opened(tmp_path)
-    monkeypatch.setattr("rag.reader.metadata.version", lambda name: f"another {name}")
+@pytest.mark.parametrize(
+    ("made_by", "another"),
+    [
+        ("rag.reader.metadata.version", lambda package: f"another {package}"),
+        ("rag.reader.prompts.fill", lambda prompt: f"another {prompt}"),
+        ("rag.testing.WordModel.fingerprint", "my-words-2"),
+    ],
+)
+def test_a_reading_by_another_version_of_llama_cpp_prompt_or_model_is_made_again(tmp_path, monkeypatch, made_by, another):
+    monkeypatch.setattr(WordModel, "fingerprint", "my-words-1")
+    assert [opened(tmp_path)[1].read_pieces for _ in range(2)] == [6, 0]
+    monkeypatch.setattr(made_by, another)
     assert opened(tmp_path)[1].read_pieces == 6
+
+
+def test_the_reading_of_half_a_character_is_kept_too(tmp_path):
+    assert [opened(tmp_path, "Foxes \ud83e sleep.")[1].read_pieces for _ in range(2)] == [1, 0]
 
 
 def test_a_damaged_reading_is_made_again(tmp_path):
@@ -259,6 +273,9 @@ def test_who_begins_another_reply_has_the_context_and_other_threads_wait_for_it(
         assert other.result(timeout=30) and order == ["between", "other"]
         back = pool.submit(hold.leave, "other")
         assert hold.take("one") and back.done()
+        with pytest.raises(ModelError), hold.alone():
+            raise ModelError
+        assert pool.submit(hold.take, "other").result(timeout=30)
 
 
 @pytest.mark.parametrize(("language", "code"), [("fr-CA", "fr"), ("PT_br", "pt"), (" zh ", "zh")])
