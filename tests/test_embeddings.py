@@ -1,13 +1,14 @@
 import dataclasses
 import os
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from embeddings import weights
-from embeddings.encoder import default_folder, loaded
-from embeddings.errors import WeightsError
+from embeddings.encoder import CHUNK, SentenceTransformerEncoder, default_folder, loaded
+from embeddings.errors import SanadError, WeightsError
 from embeddings.files import stamped
 from embeddings.index import VectorIndex
 from rag import Config
@@ -84,6 +85,55 @@ def test_of_a_long_text_the_first_pieces_are_seen_and_its_end_is_marked(bert):
     pieces, mask = bert.preprocess(["word " * 600, "word"]).values()
     assert pieces.shape == (2, 512) and pieces[0, -1] == 2
     assert mask.sum(1).tolist() == [512, 3]
+
+
+class Counted:
+    """A sentence-transformers model that knows a text's length and its last number only."""
+
+    def __init__(self):
+        self.given = []
+
+    def encode(self, texts, *, normalize_embeddings, **_):
+        assert normalize_embeddings and len(texts) <= CHUNK
+        self.given += texts
+        return np.array([[len(text), int(text.split()[-1])] for text in texts])
+
+
+def test_texts_are_encoded_from_the_longest_on_and_their_vectors_are_in_their_order(monkeypatch):
+    model, told = Counted(), []
+    monkeypatch.setattr("embeddings.encoder.loaded", lambda *_: model)
+    encoder = SentenceTransformerEncoder("mine")
+    texts = [f"{'long ' * (n * 7 % 31)}{n}" for n in range(2 * CHUNK + 1)]
+    vectors = encoder.passages(texts, lambda *step: told.append(step))
+    assert vectors.dtype == np.float32 and vectors.tolist() == [[len(f"passage: {text}"), n] for n, text in enumerate(texts)]
+    assert sorted(model.given, key=len, reverse=True) == model.given
+    assert told == [("encoding sentences", n, 2 * CHUNK + 1) for n in (0, CHUNK, 2 * CHUNK, 2 * CHUNK + 1)]
+    model.given.clear()
+    encoder.queries(["Who \ud800 in 7"])
+    assert model.given == ["query: Who ? in 7"]
+
+
+def test_vectors_computed_in_another_kind_of_number_are_others(monkeypatch):
+    monkeypatch.setattr("embeddings.encoder.loaded", lambda *_: Counted())
+    made = set()
+    for kind in ("float32", "bfloat16", "float32"):
+        monkeypatch.setattr("embeddings.encoder._dtype", partial(str, kind))
+        made.add(SentenceTransformerEncoder("mine").fingerprint)
+    assert len(made) == 2
+
+
+@pytest.mark.parametrize(
+    ("error", "kind", "says"),
+    [(MemoryError(), SanadError, "not enough memory for the encoder"), (KeyError("x"), WeightsError, "can't load mine: 'x'")],
+)
+def test_why_an_encoder_is_not_loaded(monkeypatch, error, kind, says):
+    def fails(*_):
+        raise error
+
+    monkeypatch.setattr("embeddings.encoder.loaded", fails)
+    with pytest.raises(SanadError, match=says) as raised:
+        SentenceTransformerEncoder("mine")
+    assert type(raised.value) is kind
 
 
 def test_weights_of_ones_own_are_others_once_a_file_of_theirs_has_changed(tmp_path):
