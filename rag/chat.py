@@ -211,7 +211,11 @@ def ask(question: str, *, article: Article | str | Path | None = None, language:
 
 
 def checked(question: str) -> str:
-    """The question without the space around it. Raises QuestionError when nothing is left of it, or too much."""
+    r"""The question without the space around it. Raises QuestionError when nothing is left of it, or too much.
+
+    >>> checked(" Who came?\n")
+    'Who came?'
+    """
     if not isinstance(question, str):
         raise QuestionError(f"The question is {question!r}, not a text. Ask something about the article.")
     question = question.strip()

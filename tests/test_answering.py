@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import prompts
-from rag import Answer, Article, Chat, Config, QuestionError, SanadError, Turn, ask
+from rag import Answer, Article, ArticleError, Chat, Config, QuestionError, SanadError, Turn, ask
 from rag.calibration import Logistic
 from rag.cases import read_questions
 from rag.chat import Stopwatch, checked
@@ -215,8 +215,9 @@ def test_numbers_of_a_short_question_and_of_the_last_turn_may_be_in_its_completi
     assert {"2020", "2021", "7"} <= set(given[0].replace("?", "").split())
 
 
-def test_of_a_short_question_the_language_is_that_of_the_last_one_where_it_could_be(tmp_path):
-    chat, _ = opened(tmp_path)
+def test_of_a_short_question_the_language_is_that_of_the_last_one_where_it_could_be(tmp_path, monkeypatch):
+    chat, model = opened(tmp_path)
+    monkeypatch.setattr(model, "stream", lambda *_, **options: iter([]))
     turns = Turn("Who sleeps under trees?", "Foxes [1]"), Turn("Örümcekler dalların arasında ne örer?", "Ağ [1]")
     assert [chat.ask("Kim reddetti?", history=history).language for history in ([], turns)] == ["sv", "tr"]
     chat, _ = opened(tmp_path, "La biblioteca di Montelago conserva ottomila volumi antichi.")
@@ -246,6 +247,16 @@ def test_a_file_that_has_changed_is_read_again(tmp_path, monkeypatch):
             (cited,) = ask(question, article=path).citations
             assert cited.quote in text
         assert len(opens) == times
+
+
+def test_a_name_that_no_file_can_have_is_told_when_it_is_opened():
+    with pytest.raises(ArticleError, match="Can't read"):
+        ask("Who came?", article="a\0b.txt")
+
+
+def test_what_is_not_to_be_kept_leaves_nothing_behind(tmp_path):
+    assert opened(tmp_path, keep=False)[0].ask("What do spiders weave between branches?").answered
+    assert not list(tmp_path.iterdir())
 
 
 def test_the_environment_says_what_a_config_does_not(tmp_path, monkeypatch):

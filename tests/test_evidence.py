@@ -6,7 +6,7 @@ import pytest
 
 from rag import Article, Chat, Config
 from rag.datatypes import Hit
-from rag.evidence import Look, described, look, needed
+from rag.evidence import Look, described, heads, look, needed
 from rag.testing import CALIBRATION, WordEncoder, WordModel
 
 
@@ -70,5 +70,7 @@ def test_a_clause_that_is_cited_for_itself_keeps_its_own_support():
 
 
 def test_where_all_that_is_near_are_first_rows_of_tables_they_are_looked_at():
-    chat = opened("\n\n".join(f"| Country {n} | Income {n} |\n| Alba{n} | {n} euros |" for n in range(9)))
-    assert len(chat.ask("Which country has which income?").hits) == 8
+    chat = opened("\n\n".join(f"So.{n}\n| Country {n} | Income {n} |\n| Alba{n} | {n} euros |" for n in range(9)))
+    hits = chat.ask(question := "Which country has which income?").hits
+    assert all(heads(chat.article, hit.sentence) for hit in hits)
+    assert [look.sentence for look in chat.evidence(question, hits).looks] == [hit.sentence for hit in hits[:3]]
