@@ -82,6 +82,15 @@ class Permitted:
         return all(unicodedata.name(c, "").startswith(self._script) for c in said if c.isalpha())
 
 
+def latin(text: str) -> list[str]:
+    """The words of a text in Latin letters, also with accents: a reply in another script may copy them.
+
+    >>> latin("Jörg Nguyễn traf Łukasz-Ó 2021 in القاهرة")
+    ['Jörg', 'Nguyễn', 'traf', 'Łukasz', 'Ó', 'in']
+    """
+    return re.findall("[A-Za-zÀ-ÖØ-öø-ɏḀ-ỿ]+", text)
+
+
 def _zero(digit: str) -> str:
     """The zero of a digit's kind."""
     return chr(ord(digit) - unicodedata.decimal(digit))

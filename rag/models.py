@@ -9,7 +9,6 @@ from __future__ import annotations
 import codecs
 import ctypes
 import json
-import re
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -22,7 +21,7 @@ import numpy as np
 
 from embeddings.files import stamped
 from embeddings.weights import Progress
-from rag.decoding import Permitted, likeliest, log_softmax, near, repeated
+from rag.decoding import Permitted, latin, likeliest, log_softmax, near, repeated
 from rag.errors import ModelError
 
 ARTICLE, LOOK = 0, 1
@@ -240,7 +239,7 @@ class LlamaCppModel:
                max_tokens: int, question: str = "") -> Iterator[str]:
         tokens = self._tokens(prompt) + self._tokens(self._frame[1], special=True)
         decoder, text, written = codecs.getincrementaldecoder("utf-8")("ignore"), "", list[int]()
-        names = {token for word in re.findall(r"[A-Za-z]+", quoted) for token in self._tokens(word) + self._tokens(f" {word}")}
+        names = {token for word in latin(quoted) for token in self._tokens(word) + self._tokens(f" {word}")}
         permitted = Permitted(script, quoted, {self._piece(token) for token in names}, question)
         try:
             for _ in range(max_tokens):
