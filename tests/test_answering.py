@@ -113,6 +113,12 @@ def test_a_number_that_no_cited_sentence_has_halves_the_support_of_the_claim():
     assert said[2] == made[2] and said[2][0].support == 0.8
 
 
+def test_a_citation_says_on_which_page_its_sentence_begins():
+    article = dataclasses.replace(Article.from_text(TEXT), pages=(0, TEXT.index("Herons")))
+    _, _, citations = cite(article, Evidence({1: 0.8, 2: 0.7}, 0.9, None, {}, (), {}), "They do.", "en", CALIBRATION)
+    assert [citation.page for citation in citations] == [1, 2]
+
+
 @pytest.mark.parametrize(("tokens", "most"), [(1, 64), (15, 96), (99, 128)])
 def test_an_answer_may_be_longer_where_the_language_takes_more_tokens(tmp_path, monkeypatch, tokens, most):
     chat, model = opened(tmp_path)
