@@ -192,10 +192,11 @@ FULL = "The committee of the northern harbours met on the fourth of"
         ["Harbours", "", f"# {FULL}", "March at noon.", "", "End"],
         ["Harbours", "", f"> {FULL}", ">> March at noon.", "", "End"],
         ["Harbours", "", FULL, "March at noon."],
+        ["港口", "", "委员会在北部", "三月港口讨论渔业和航运问题。", "", "完"],
     ],
 )
-def test_what_goes_on_from_no_line_though_that_is_full(lines):
-    assert [s.text for s in Article.from_text("\n".join(lines)).sentences if s.text.startswith((">> March", "March"))]
+def test_what_goes_on_from_no_line(lines):
+    assert [s.text for s in Article.from_text("\n".join(lines)).sentences if s.text.startswith((">> March", "March", "三月"))]
 
 
 @pytest.mark.parametrize("lines", [[FULL, "March at noon."], ["委员会在北部港口讨论渔业和航", "运问题。"], ["Nobody came", "to it.", "", FULL]])
