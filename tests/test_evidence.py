@@ -44,7 +44,8 @@ def test_how_a_sentence_stands_out_is_seen_among_all_hits_and_whether_the_langua
     told = [each.evidence(question, each.retriever.search(question)).features for each in (one, all_four)]
     assert told[0]["stands_out"] == told[1]["stands_out"] > 0
     french = "Quels poissons les hérons attrapent-ils ?"
-    assert [told[0]["same_language"], chat.evidence(french, chat.retriever.search(french)).features["same_language"]] == [1.0, 0.0]
+    other = chat.evidence(french, chat.retriever.search(french)).features
+    assert (told[0]["same_language"], other["same_language"]) == (1.0, 0.0)
 
 
 @pytest.mark.parametrize(
@@ -63,9 +64,11 @@ def test_what_a_sentence_is_not_understood_without(text, needs):
 
 
 def test_a_clause_that_is_cited_for_itself_keeps_its_own_support():
-    chat = opened("Foxes and badgers sleep in the forest all winter long; they eat chestnuts there in autumn and in spring. Snow fell.")
+    clauses = "Foxes and badgers sleep in the forest all winter long", "they eat chestnuts there in autumn and in spring. Snow fell."
+    chat = opened("; ".join(clauses))
     chat.calibration = dataclasses.replace(CALIBRATION, margin=9.0)
-    evidence = chat.using(evidence=2).evidence(q := "Do foxes and badgers sleep there or eat chestnuts?", chat.retriever.search(q))
+    question = "Do foxes and badgers sleep there or eat chestnuts?"
+    evidence = chat.using(evidence=2).evidence(question, chat.retriever.search(question))
     assert set(evidence.chosen) == {0, 1} and evidence.chosen[0] != evidence.chosen[1]
 
 
