@@ -4,23 +4,20 @@ import os
 import time
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
-from pathlib import Path
 
 import pytest
 
 import prompts
 from rag import Answer, Article, ArticleError, Chat, Config, QuestionError, SanadError, Turn, ask
 from rag.calibration import Logistic
-from rag.cases import read_questions
 from rag.chat import Stopwatch, checked
 from rag.citations import cite
 from rag.errors import ModelError
-from rag.evidence import Evidence, of_byline, tokens_each
+from rag.evidence import Evidence, tokens_each
 from rag.models import Hold
 from rag.retriever import Retriever
 from rag.testing import CALIBRATION, WordEncoder, WordModel
 
-QUESTIONS = Path(__file__).parent / "data" / "questions.jsonl"
 TEXT = """Foxes sleep under oak trees during winter. Badgers build deep tunnels near rivers.
 
 Herons catch 12 silver fish every morning. Otters whistle loudly after sunset.
@@ -74,16 +71,6 @@ def test_an_answer_is_in_the_questions_script_with_names_and_numbers_of_question
     assert (answer.claims[0].text, answer.language) == ("28,6 миллиарда", "ru") and answer.timings.first_word > 0
     assert told.pop("quoted").split() == [*question.split(), "去年欧盟拨款286亿元。", "28,600,000,000", "28600", "28.6"]
     assert told == {"script": ("CYRILLIC",), "max_tokens": 64, "question": question}
-
-
-def test_who_wrote_the_article_is_answered_by_no_sentence(tmp_path):
-    chat, _ = opened(tmp_path, "The ranger wrote the long article yesterday.\nBeetles polish their green wings.")
-    assert chat.ask("Who wrote the long article?").answered
-    answer = chat.ask("Who wrote the article?")
-    assert (answer.answered, answer.confidence, answer.text) == (False, 0.0, "The article does not say.")
-    for language in prompts.languages().values():
-        assert all(map(of_byline, language.byline)) and not any(map(of_byline, language.blank))
-    assert not any(of_byline(case.question) for case in read_questions(QUESTIONS, Article.default()))
 
 
 def test_a_claim_is_as_certain_as_its_words_are_in_its_language(tmp_path):

@@ -199,7 +199,9 @@ def test_what_goes_on_from_no_line(lines):
     assert [s.text for s in Article.from_text("\n".join(lines)).sentences if s.text.startswith((">> March", "March", "三月"))]
 
 
-@pytest.mark.parametrize("lines", [[FULL, "March at noon."], ["委员会在北部港口讨论渔业和航", "运问题。"], ["Nobody came", "to it.", "", FULL]])
+@pytest.mark.parametrize(
+    "lines", [[FULL, "March at noon."], ["委员会在北部港口讨论渔业和航", "运问题。"], ["Nobody came", "to it.", "", FULL]]
+)
 def test_a_full_line_goes_on_and_one_before_a_small_letter(lines):
     assert "\n".join(lines[:2]) in [s.text for s in Article.from_text("\n".join(["Harbours", "", *lines, "", "End"])).sentences]
 

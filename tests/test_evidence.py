@@ -1,13 +1,18 @@
 """What is seen of a sentence and chosen, by hand."""
 import dataclasses
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+import prompts
 from rag import Article, Chat, Config
+from rag.cases import read_questions
 from rag.datatypes import Hit
-from rag.evidence import Look, described, heads, look, needed
+from rag.evidence import Look, described, heads, look, needed, of_byline
 from rag.testing import CALIBRATION, WordEncoder, WordModel
+
+QUESTIONS = Path(__file__).parent / "data" / "questions.jsonl"
 
 
 def opened(text, **settings):
@@ -64,8 +69,8 @@ def test_what_a_sentence_is_not_understood_without(text, needs):
 
 
 def test_a_clause_that_is_cited_for_itself_keeps_its_own_support():
-    clauses = "Foxes and badgers sleep in the forest all winter long", "they eat chestnuts there in autumn and in spring. Snow fell."
-    chat = opened("; ".join(clauses))
+    first = "Foxes and badgers sleep in the forest all winter long"
+    chat = opened(f"{first}; they eat chestnuts there in autumn and in spring. Snow fell.")
     chat.calibration = dataclasses.replace(CALIBRATION, margin=9.0)
     question = "Do foxes and badgers sleep there or eat chestnuts?"
     evidence = chat.using(evidence=2).evidence(question, chat.retriever.search(question))
@@ -77,3 +82,13 @@ def test_where_all_that_is_near_are_first_rows_of_tables_they_are_looked_at():
     hits = chat.ask(question := "Which country has which income?").hits
     assert all(heads(chat.article, hit.sentence) for hit in hits)
     assert [look.sentence for look in chat.evidence(question, hits).looks] == [hit.sentence for hit in hits[:3]]
+
+
+def test_who_wrote_the_article_is_answered_by_no_sentence():
+    chat = opened("The ranger wrote the long article yesterday.\nBeetles polish their green wings.")
+    assert chat.ask("Who wrote the long article?").answered
+    answer = chat.ask("Who wrote the article?")
+    assert (answer.answered, answer.confidence, answer.text) == (False, 0.0, "The article does not say.")
+    for language in prompts.languages().values():
+        assert all(map(of_byline, language.byline)) and not any(map(of_byline, language.blank))
+    assert not any(of_byline(case.question) for case in read_questions(QUESTIONS, Article.default()))
