@@ -1,9 +1,11 @@
 """Which token is written next: pure functions from pieces of text and logits, for any model that gives them."""
 from __future__ import annotations
 
+import codecs
 import re
 import unicodedata
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from functools import cache
 
 import numpy as np
 
@@ -16,6 +18,8 @@ REPEATED = 6
 SEPARATOR = re.compile(f"[{POINTS}]")
 DECIMAL = re.compile(rf"\d+(?:{SEPARATOR.pattern}\d+)*")
 BEGUN = re.compile(rf"(?:\d+{SEPARATOR.pattern})*\d*$")
+LETTERS = range(0x80, 0x32400)
+"""Where Unicode has letters of more than one byte."""
 QUESTION_MARKS = frozenset("?؟？;\u037e")
 """Those of Latin and Cyrillic, Arabic, Chinese and Japanese, and Greek, which has two."""
 
@@ -25,7 +29,9 @@ class Permitted:
 
     Letters of `script`, what the Unicode names of its letters begin with, and the pieces `copied`; numbers, signs of
     currencies and fractions as `quoted` has them, numbers also in the digits 0 to 9; a line break once more than the
-    `question` is said, and no number is unfinished. An incomplete character may come where its first byte leads to the script.
+    `question` is said, no number is unfinished, and there are no two spaces. A piece may end within a character, as most do that
+    have an Arabic digit: it comes where these bytes lead to a letter of `script`, a sign, or a digit with which a number goes on,
+    and they are given again before the next piece.
 
     >>> permitted = Permitted(("LATIN",), "1972 – 2 €")
     >>> [permitted("It was", piece.encode()) for piece in (" base", "é", " قاعدة", " $", "€", " ", "\\n")]
@@ -40,6 +46,8 @@ class Permitted:
     [True, False]
     >>> [Permitted(("LATIN",), "", question="Who came?")(said, b"\\n") for said in ("Who came", "Who came? Foxes")]
     [False, True]
+    >>> [Permitted(("ARABIC",), "نسبة ١٨٪")("نسبة ١", piece) for piece in (b"\\xd9", b"\\xd9\\xa8", b"\\xd9\\xa9", b"\\xd8")]
+    [True, True, False, False]
     """
 
     def __init__(self, script: tuple[str, ...], quoted: str, copied: Collection[bytes] = (), question: str = "") -> None:
@@ -49,11 +57,18 @@ class Permitted:
         runs = (tuple(map(digits, re.split(f"[{POINTS}{GAPS}]", number))) for number in numbers)
         self._numbers = {number[i:] for number in runs for i in range(len(number))}  # of a date also what follows the day
         self._zeros = {"0", *map(_zero, filter(str.isdecimal, quoted))}
+        self._digits = [chr(ord(zero) + n).encode() for zero in self._zeros for n in range(10)]
         self._letters: dict[bytes, bool] = {}
 
     def __call__(self, text: str, piece: bytes) -> bool:
         *before, begun = map(digits, SEPARATOR.split(BEGUN.search(text).group()))  # type: ignore[union-attr]
-        said = piece.decode("utf-8", "replace")
+        said, cut = _characters(piece)
+        if "\ufffd" in said or said.startswith(" ") and text.endswith(" "):
+            return False
+        if cut:
+            if begun and any(self(text, digit) for digit in self._digits if digit.startswith(piece)):
+                return True
+            return self(text, said.strip().encode() or b",") and self._leads(cut)
         if said.strip().isdecimal():
             alike = {_zero(c) for c in said.strip() + (text[-1] if begun else "")}
             before, begun = ([], "") if said.startswith(" ") else (before, begun)
@@ -76,8 +91,12 @@ class Permitted:
         at = len(before)
         return any(len(n) > at and list(n[:at]) == before and n[at].startswith(begun) for n in self._numbers)
 
+    def _leads(self, cut: bytes) -> bool:
+        """Whether a character that begins with these bytes may be a letter or a sign."""
+        return cut in _beginnings(self._script) or any(sign.encode().startswith(cut) for sign in self._signs)
+
     def _written(self, said: str) -> bool:
-        if any(map(_sign, said)) or "\ufffd" in said and "LATIN" in self._script:
+        if any(map(_sign, said)):
             return False
         return all(unicodedata.name(c, "").startswith(self._script) for c in said if c.isalpha())
 
@@ -89,6 +108,27 @@ def latin(text: str) -> list[str]:
     ['Jörg', 'Nguyễn', 'traf', 'Łukasz', 'Ó', 'in']
     """
     return re.findall("[A-Za-zÀ-ÖØ-öø-ɏḀ-ỿ]+", text)
+
+
+def _characters(piece: bytes) -> tuple[str, bytes]:
+    """The characters of a piece, and the first bytes of one at its end that are not yet one.
+
+    >>> _characters("by ١".encode()[:-1])
+    ('by ', b'\\xd9')
+    """
+    decoder = codecs.getincrementaldecoder("utf-8")("replace")
+    return decoder.decode(piece), decoder.getstate()[0]
+
+
+@cache
+def _beginnings(script: tuple[str, ...]) -> frozenset[bytes]:
+    """The first bytes of the letters of a script, of each up to all but its last.
+
+    >>> sorted(_beginnings(("HEBREW",)))
+    [b'\\xd7', b'\\xef', b'\\xef\\xac', b'\\xef\\xad']
+    """
+    some = (c.encode() for c in map(chr, LETTERS) if c.isalpha() and unicodedata.name(c, "").startswith(script))
+    return frozenset(letter[:n] for letter in some for n in range(1, len(letter)))
 
 
 def _zero(digit: str) -> str:

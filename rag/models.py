@@ -247,7 +247,7 @@ class LlamaCppModel:
                     seen, blind = self._lines(reading, chosen, tokens + written)
                 logits = self._next(seen)
                 logits[repeated(written)] = -np.inf
-                choices = near(logits, partial(self._may, permitted, text))
+                choices = near(logits, partial(self._may, permitted, text, decoder.getstate()[0]))
                 if not choices:
                     return
                 token = likeliest(choices, logits, partial(self._next, blind) if chosen else None)
@@ -273,8 +273,10 @@ class LlamaCppModel:
             self._go_on(seen, blind)  # twice in one evaluation costs less than in two
         return seen, blind
 
-    def _may(self, permitted: Permitted, text: str, token: int) -> bool:
-        return permitted(text, self._piece(token))
+    def _may(self, permitted: Permitted, text: str, cut: bytes, token: int) -> bool:
+        """Whether a token may come after a text and the first bytes of its next character."""
+        piece = self._piece(token)
+        return bool(piece) and permitted(text, cut + piece)
 
     def _next(self, line: _Line) -> np.ndarray:
         """The logits of what comes next in a text."""

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rag.decoding import PLAUSIBLE, Permitted, letters, near, unasked
+from rag.decoding import PLAUSIBLE, Permitted, _characters, letters, near, unasked
 
 ARABIC = Permitted(("ARABIC",), "منحت Baltic 415,000 يورو ¾ في ١٨٨٩", {b" Bal", b"tic"})
 
@@ -29,6 +29,34 @@ def test_a_number_is_one_of_the_source_to_its_last_digit_in_digits_of_one_kind()
     assert may("في 415,", "0") == [True]
 
 
+@pytest.mark.parametrize(
+    ("script", "said", "other"),
+    [
+        ("ARABIC", "٣٬٢١٠، ١٨٪", "١٩"),
+        ("ARABIC", "۱۴۰۲", "۱۵"),
+        ("DEVANAGARI", "२०२४", "२१"),
+        ("THAI", "๒๕๖๗", "๒๖"),
+        ("LATIN", "₽", "₼"),
+    ],
+)
+def test_what_has_several_bytes_is_written_as_the_source_has_it_when_they_come_one_by_one(script, said, other):
+    source = Permitted((script,), f"{said} ₽")
+    assert all(_bytewise(source, said)) and not all(_bytewise(source, other))
+    assert not source(said, said.encode()[:1] + b"\n")
+
+
+def _bytewise(permitted, said):
+    for i, byte in enumerate(data := said.encode()):
+        text, cut = _characters(data[:i])
+        yield permitted(text, cut + bytes([byte]))
+
+
+def test_bytes_that_lead_to_no_letter_of_the_script_do_not_come():
+    assert [Permitted((script,), "١٨")("", b"\xd9") for script in ("ARABIC", "LATIN", "CYRILLIC")] == [True, False, False]
+    assert [Permitted((script,), "")("a", "好".encode()[:2]) for script in ("CJK", "CYRILLIC")] == [True, False]
+    assert Permitted(("LATIN",), "")("a", "ễ".encode()[:2])
+
+
 def test_a_number_with_separators_is_written_without_a_space_and_no_two_are_joined():
     source = Permitted(("LATIN",), "12.480 of 12 on 3.10.2021, 2 and 7,5")
     assert may("It has 12.", "4", " ", "5", permitted=source) == [True, True, False]  # "It has 12. 480 …" may begin anew
@@ -49,7 +77,7 @@ def test_thousands_that_the_source_sets_apart_may_be_written_as_another_language
 
 def test_a_space_of_its_own_comes_before_a_number_and_a_reply_does_not_begin_with_a_break():
     assert may("في", " ", "  ", "\n") == [True, False, True]
-    assert may("في ", " ") == [False]
+    assert may("في ", " ", " يورو") == [False, False]
     assert may("", "\n", " ", "") == [False, False, False]
     assert may("It was", " ", permitted=Permitted(("LATIN",), "no numbers")) == [False]
 

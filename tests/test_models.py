@@ -1,4 +1,6 @@
 """What the real chat model is asked to do, on a text small enough to know what it should say."""
+import re
+
 import numpy as np
 import pytest
 
@@ -48,6 +50,15 @@ def test_numbers_are_copied_whole(model, piece, question, known):
     said = "".join(model.stream(reading, [0], prompt, script=("LATIN",), quoted=piece, max_tokens=40))
     numbers = set("".join(c if c.isdigit() else " " for c in said).split())
     assert numbers and numbers <= known
+
+
+def test_a_number_whose_digits_have_two_tokens_each_is_written_whole(model):
+    piece = "وبلغت كلفة المشروع ٤٫٧ مليارات ريال، أي بزيادة نسبتها ١٨٪ عن الميزانية المعتمدة عام ١٤٤٠هـ.\n"
+    prompt = "\nUsing only these sentences, answer in Arabic in one short sentence: كم بلغت كلفة المشروع؟"
+    reading = model.read("Sentences of an article:\n", [piece])
+    said = "".join(model.stream(reading, [0], prompt, script=("ARABIC",), quoted=piece, max_tokens=80))
+    numbers = set(re.findall(r"[\d٫]+", said))
+    assert len(numbers) > 1 and numbers <= {"٤٫٧", "١٨", "١٤٤٠"}
 
 
 def test_a_reply_that_is_cut_says_so(model, reading):
