@@ -37,9 +37,8 @@ INK = re.compile(r"(?:[–—-]\s*)?(\S)")
 BRACKET = 200
 """A parenthesis that opened so many characters before is no longer open."""
 
-ORDINALS = {"de", "tr"}
-"""Languages with a dot after ordinals whose next word may be upper case: am 3. Oktober, II. Dünya Savaşı."""
-ORDINAL = re.compile(r"\d{1,2}|[IVX]+")
+ORDINALS = {"de": r"\d{1,2}|[IVX]+", "tr": r"\d{1,2}|[IVX]+", "ko": r"\d{1,4}"}
+"""What a dot makes an ordinal or a part of a date, whatever comes next: am 3. Oktober, II. Dünya Savaşı, 2024. 10. 28."""
 NUMBER = re.compile(r"\s*(?:[¶§]*\s?\d|(?<!\b[Nn]o\. )\([+−-]?\d|(?!I\b)[IVXLC]+\b)")
 """What may come after "no." or "fig."; "I" and "no" are words of their own in English: "He said no. (2) I left."."""
 LETTER = re.compile(r"\s*\w[.۔]")
@@ -110,7 +109,7 @@ def _abbreviated(word: str, text: str, after: int, language: str) -> bool:
     known = _words(language, "abbreviations", "names of letters")
     if lower in known or (lower in _words(language, "before a number") or lower.endswith("str")) and NUMBER.match(text, after):
         return True  # also Hauptstr. 5
-    if language in ORDINALS and ORDINAL.fullmatch(word):
+    if language in ORDINALS and re.fullmatch(ORDINALS[language], word):
         return True
     parts = PARTS.split(word)
     if any((len(part) != 1 or not part.isalpha()) and part.lower() not in known for part in parts):

@@ -26,6 +26,27 @@ def test_sentences_of_a_language(language):
     assert [text[a:b] for a, b in split_sentences(text, 0, len(text), language)] == CASES[language]
 
 
+LAW = {
+    "de": ["Lt. Prof. h. c. Amsel und Dr. med. Bauer sind max. 30 Leute da.", "Das zeigt der ehem. Leiter."],
+    "en": ["See Secs. 2 and 3 and paras. 4-5.", "It was so."],
+    "es": ["Se basa en los arts. 1.902 y 1.903 y en las págs. 3 y 4.", "El Excmo. Sr. Gil firmó el 2 jun. 2023."],
+    "id": ["Ia tinggal di Kec. Menteng dan membayar Rp. 5 juta.", "Selesai."],
+    "it": ["Gli artt. 6 e 7 del d.lgs. 3/2020 valgono dal 3 mar. 2020.", "Fine."],
+    "ko": ["정부는 2024. 10. 28. 발표했다.", "끝이다."],
+    "nl": ["Het begon in nov. 2020.", "Toen niet meer."],
+    "pl": ["Wg. Nowaka tak mówi Dz. U. z 2020 r. poz. 5.", "Tak."],
+    "pt": ["Os arts. 6.º e 7.º, fls. 31, e o Des. Silva em 5 out. 2020.", "Sim."],
+    "ru": ["Иск от 24 янв. 2023 г. по пп. 4 и 5 подал к. т. н. Сидоров.", "Он уехал в дек.", "Вернулся."],
+    "uk": ["О 18 год. 30 хв. він прийшов 5 серп. 2023.", "Так."],
+}
+
+
+@pytest.mark.parametrize("language", LAW)
+def test_articles_pages_months_and_titles(language):
+    text = " ".join(LAW[language])
+    assert [text[a:b] for a, b in split_sentences(text, 0, len(text), language)] == LAW[language]
+
+
 def test_in_thai_a_space_ends_a_sentence_between_long_clauses_only():
     first = "ในช่วงพายุปี 1927 เรือประมงสามลำสูญหายใกล้แหลม"
     second = "เมืองมอบเหรียญเงินให้ผู้ดูแลเพื่อยกย่องความกล้าหาญ ซึ่งเธอเก็บไว้จนวันสุดท้ายของชีวิต"
