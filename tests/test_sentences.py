@@ -47,6 +47,19 @@ def test_articles_pages_months_and_titles(language):
     assert [text[a:b] for a, b in split_sentences(text, 0, len(text), language)] == LAW[language]
 
 
+@pytest.mark.parametrize(
+    ("language", "sentences"),
+    [
+        ("zh", ["“我们有信心打赢这场官司。”林若冰说，“但我不会预测时间表。”", "案件将于2月开庭。"]),
+        ("zh", ["「好！」她喊道。", "“走吧！”王部长对记者表示。", "“够了。”", "他表示，今年没有计划。", "“好。”", "他说：“走。”"]),
+        ("en", ["“Why now?” Ann Lee asked.", "“Never!” Dr. Nair said.", "“Why?”", "Lee said it was late."]),
+    ],
+)
+def test_who_said_a_quotation_is_in_its_sentence(language, sentences):
+    text = ("" if language == "zh" else " ").join(sentences)
+    assert [text[a:b] for a, b in split_sentences(text, 0, len(text), language)] == sentences
+
+
 def test_in_thai_a_space_ends_a_sentence_between_long_clauses_only():
     first = "ในช่วงพายุปี 1927 เรือประมงสามลำสูญหายใกล้แหลม"
     second = "เมืองมอบเหรียญเงินให้ผู้ดูแลเพื่อยกย่องความกล้าหาญ ซึ่งเธอเก็บไว้จนวันสุดท้ายของชีวิต"
