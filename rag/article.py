@@ -16,6 +16,7 @@ from itertools import groupby, islice
 from pathlib import Path, PureWindowsPath
 from typing import Any
 
+import prompts
 from rag.datatypes import Omission, Sentence
 from rag.errors import ArticleError
 from rag.lexical import UNSPACED
@@ -34,6 +35,8 @@ LATIN = ["en", "fr", "de", "es", "tr", "vi", "ro", "it", "pt", "nl", "pl", "sv",
 LIKELY = 4.0
 """Nats for a language that is expected, fifty to one: "Who came?" is no Italian. Of 157 questions of up to four words in 13
 languages, 11 were taken for another's; none where its own is expected, one in ten where another is."""
+NAME = 6
+"""Words of another script, at most, that are a name in a question."""
 KANA = 0.05
 """The share of its characters that is kana in Japanese, at least; a name in Chinese has some, too."""
 LETTERS = {
@@ -178,12 +181,15 @@ def detect_language(text: str, *expected: str) -> str:
 
     The script is that of most words; those with a capital may be names, which do not tell it, and two characters of Chinese
     or Japanese are a word. Nor do names of several words tell the language. Of languages that are as near, English and the
-    `expected` ones are LIKELY.
+    `expected` ones are LIKELY. A word that a language asks with tells its script, where it comes first, and itself, where it
+    is all.
 
     >>> detect_language("لماذا رفضت موسكو؟"), detect_language("Почему Москва отказала?"), detect_language("…")
     ('ar', 'ru', 'en')
-    >>> detect_language("Quando?"), detect_language("Quando?", "it"), detect_language("Qui est Andrés Pulido ?")
-    ('es', 'it', 'fr')
+    >>> detect_language("Quando?"), detect_language("Quando?", "pt"), detect_language("Qui est Andrés Pulido ?")
+    ('it', 'pt', 'fr')
+    >>> detect_language("Who is فهد الحربي?"), detect_language("Кто такая 林若冰?"), detect_language("Wann?")
+    ('en', 'ru', 'de')
     """
     words = [(script, "".join(letters)) for script, letters in groupby(text, _script) if script]
     scripts, kana = dict[str, float](), 0.0
@@ -192,6 +198,9 @@ def detect_language(text: str, *expected: str) -> str:
             script, kana = "CJK", kana + len(word) / 2
         scripts[script] = scripts.get(script, 0) + (len(word) / 2 if script == "CJK" else 1)
     script = max(scripts, key=scripts.__getitem__, default="")
+    asking = _asking().get(words[0][1].casefold(), []) if words else []
+    if asking and sum(scripts.values()) - scripts.get(words[0][0], 0) <= NAME:
+        script = words[0][0]
     if script == "CJK" and kana > KANA * scripts["CJK"]:
         return "ja"
     if script in LETTERS:
@@ -200,7 +209,19 @@ def detect_language(text: str, *expected: str) -> str:
     if script != "LATIN":
         return SCRIPTS.get(script, "en")
     ranked = _identifier().rank(_without_names(text[:2000]))
+    if asking and len(words) == 1:
+        ranked = [one for one in ranked if one[0] in asking]
     return str(max(ranked, key=lambda one: one[1] + LIKELY * (one[0] in ("en", *expected)))[0])
+
+
+@cache
+def _asking() -> dict[str, list[str]]:
+    """The languages that ask with a word: `_asking()["qui"]` is `["fr"]`."""
+    found: dict[str, list[str]] = {}
+    for code, language in prompts.languages().items():
+        for word in {re.findall(r"\w+", question)[0].casefold() for question in language.blank}:
+            found.setdefault(word, []).append(code)
+    return found
 
 
 def _script(character: str) -> str | None:
