@@ -51,7 +51,8 @@ HARD_WRAP, FULL = 100, 0.7
 """Columns of a hard-wrapped line, at most, and the share of the longest one that a line fills before the next goes on with it."""
 HEADING = re.compile(r"#{1,6}\s")
 BULLET = re.compile(r"(?:[•▪◦●‣·*–—-]|\(?\d{1,3}[.)])\s")
-ITEM = re.compile(rf"\s*(?:{HEADING.pattern}|\||\+\s|{BULLET.pattern})")
+LISTED = re.compile(rf"\s*(?:\||\+\s|{BULLET.pattern})")
+ITEM = re.compile(rf"\s*{HEADING.pattern}|{LISTED.pattern}")
 """How a line begins that goes on from none: a heading, a row of a table, an item of a list, a turn of a dialogue."""
 QUOTED = re.compile(r"(?:\s*>)+")
 """What a line of an e-mail begins with, a mark for each time that it was quoted."""

@@ -13,11 +13,12 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import chain
 
 import numpy as np
 
 import prompts
-from rag.article import Article
+from rag.article import LISTED, Article
 from rag.calibration import Calibration
 from rag.datatypes import Hit
 from rag.decoding import letters
@@ -28,6 +29,9 @@ from rag.sentences import CLOSING
 HITS = 8
 """The choice is made of so many hits, at least, however many are listed: a calibration is fitted to what they look like."""
 YES_NO = ("yes", "Yes", "no", "No")
+ITEMS, HEADINGS = 8, 4
+"""Sentences of a list that are shown with what introduces it, at most, and lines without a mark that are verses, at least."""
+COLONS, MARKS = (":", "："), tuple(".!?؟。！？…۔।॥;؛")
 GAIN = (-1.0, 3.0)
 """What a token of the question can count for, in nats: one rare name alone does not carry a sentence."""
 
@@ -79,9 +83,9 @@ def choose_evidence(
     """The sentences to cite: at most `most` of the best `candidates` hits, and what those are not understood without."""
     hits = hits[: max(candidates, HITS)]
     near = [hit for hit in hits if not heads(reader.article, hit.sentence)][:candidates] or hits[:candidates]
-    needs = {hit.sentence: i for hit in near if (i := needed(reader.article, hit.sentence)) is not None}
-    reading, places = reader.reading(sorted({*(hit.sentence for hit in near), *needs.values()}))
-    views = [[places[i] for i in {needs.get(hit.sentence, hit.sentence), hit.sentence}] for hit in near]
+    needs = {hit.sentence: beside(reader.article, hit.sentence) for hit in near}
+    reading, places = reader.reading(sorted({*needs, *chain.from_iterable(needs.values())}))
+    views = [[places[i] for i in {hit.sentence, *needs[hit.sentence]}] for hit in near]
     looks = look(model, reading, views, question, near)
     features = described(looks, hits, same_language)
     confidence = 0.0 if of_byline(question) else calibration.answers(features)
@@ -91,8 +95,8 @@ def choose_evidence(
             support[looks[i].sentence] = calibration.support(calibration.supported(looks, i, confidence))
     chosen = dict(support)
     for i in support:
-        if i in needs:
-            chosen.setdefault(needs[i], support[i])
+        for other in needs[i]:
+            chosen.setdefault(other, support[i])
     return Evidence(
         chosen=chosen,
         confidence=confidence,
@@ -164,6 +168,48 @@ def described(looks: Sequence[Look], hits: Sequence[Hit], same_language: bool) -
         "yes": max(one.yes for one in looks),
         "same_language": float(same_language),
     }
+
+
+def beside(article: Article, i: int) -> list[int]:
+    """The sentences that sentence i is shown with: see `needed` and `introduced`."""
+    before = needed(article, i)
+    return [*([] if before is None else [before]), *introduced(article, i)]
+
+
+def introduced(article: Article, i: int) -> range:
+    """The sentences without which sentence i, a heading or what ends with a colon, says nothing: the items of the list after it,
+    the rows of the table, or what is said first. A headline speaks for itself.
+
+    >>> article = Article.from_text("Storm\\nWhat is planned\\nTwo things:\\n- A dam. It is high.\\n- A road.\\nBoth cost. Much.")
+    >>> [list(introduced(article, i)) for i in range(7)]
+    [[], [3, 4, 5], [3, 4, 5], [], [], [], []]
+    >>> list(introduced(Article.from_text("Storm\\nThe price\\nIt costs a lot. Too much."), 1))
+    [2]
+    """
+    sentences, at = article.sentences, i
+    while at < len(sentences) and _opens(article, at):
+        at += 1
+    if not i < at < min(len(sentences), i + HEADINGS) or not i and not _ends(article, i, COLONS):
+        return range(0)
+    end = at
+    while end < min(len(sentences), at + ITEMS) and (
+        LISTED.match(sentences[end].text) or end > at and sentences[end].paragraph == sentences[end - 1].paragraph
+    ):
+        end += 1
+    return range(at, max(end, at + 1))
+
+
+def _opens(article: Article, i: int) -> bool:
+    """Whether sentence i ends its paragraph with a colon, or is all of it and ends with no mark; and is no item."""
+    sentences = article.sentences
+    last = i + 1 == len(sentences) or sentences[i + 1].paragraph != sentences[i].paragraph
+    alone = last and (i == 0 or sentences[i - 1].paragraph != sentences[i].paragraph)
+    opens = last and _ends(article, i, COLONS) or alone and not _ends(article, i, MARKS)
+    return opens and not LISTED.match(sentences[i].text)
+
+
+def _ends(article: Article, i: int, marks: tuple[str, ...]) -> bool:
+    return article.sentences[i].text.rstrip(CLOSING).endswith(marks)
 
 
 def needed(article: Article, i: int) -> int | None:

@@ -348,6 +348,25 @@ def test_a_tables_first_row_is_cited_beside_another_and_a_question_beside_its_an
     assert [citation.sentence for citation in chat.ask(question).citations] == cited
 
 
+LIST = """The harbour
+
+What small boats must bring to the harbour
+- Ropes, twelve.
+- Nets. They are forty.
+
+## Prices for small boats in winter
+Twelve euros. Snow fell."""
+
+
+@pytest.mark.parametrize(
+    ("question", "cited"),
+    [("What must small boats bring to harbours?", [1, 2, 3, 4]), ("What prices for small boats in winter?", [5, 6])],
+)
+def test_a_heading_is_cited_with_what_stands_below_it(tmp_path, question, cited):
+    chat, _ = opened(tmp_path, LIST, candidates=1)
+    assert [citation.sentence for citation in chat.ask(question).citations] == cited
+
+
 @pytest.mark.parametrize("question", ["", " ", "?", "…", "🦊!"])
 def test_a_question_without_a_word_is_refused(question):
     with pytest.raises(QuestionError, match="empty|has no word"):
