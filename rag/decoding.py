@@ -22,6 +22,8 @@ LETTERS = range(0x80, 0x32400)
 """Where Unicode has letters of more than one byte."""
 QUESTION_MARKS = frozenset("?؟？;\u037e")
 """Those of Latin and Cyrillic, Arabic, Chinese and Japanese, and Greek, which has two."""
+ENDS = QUESTION_MARKS | frozenset(".:!。：！۔।")
+"""What a reply ends the question with when it asks it again, or a request when it says it again."""
 
 
 class Permitted:
@@ -146,11 +148,13 @@ def unasked(pieces: Iterable[str], question: str) -> Iterator[str]:
 
     >>> list(unasked(["Who", " came", "?", " Foxes", " did."], "Who came?")), list(unasked(["Who", " knows", "?"], "Who came?"))
     (['Foxes', ' did.'], ['Who knows', '?'])
+    >>> list(unasked(["List", " the", " foxes", ":", " Reynard."], "List the foxes"))
+    ['Reynard.']
     """
     asked, held, pieces = letters(question), "", iter(pieces)
     for piece in pieces:
         if not asked.startswith(letters(held + piece)):
-            repeats = letters(held) == asked and not QUESTION_MARKS.isdisjoint(held)
+            repeats = letters(held) == asked and not ENDS.isdisjoint(held)
             yield piece.lstrip() if repeats else held + piece
             held = ""
             break
