@@ -65,14 +65,16 @@ def amounts(text: str, language: str) -> set[str]:
 
 
 def in_thousands(text: str, language: str) -> list[str]:
-    """The numbers of a text that are counted in ten thousands, lakhs or crores, or have a word within, as other languages may
-    write them.
+    """The numbers of a text that are counted in thousands, ten thousands, lakhs or crores, or have a word within, as other
+    languages may write them.
 
     >>> in_thousands("286亿元", "zh"), in_thousands("48 bin 312", "tr"), in_thousands("5 million", "en")
     (['28,600,000,000', '28600', '28.6'], ['48,000', '48,312'], [])
+    >>> in_thousands("٨٥٠ ألف نسمة", "ar"), in_thousands("500 тыс. руб.", "ru")
+    (['850,000'], ['500,000'])
     """
     numbers, _ = _counted(text, language)
-    if not any(number.goes_on or any(power % 3 for power in number.powers) for number in numbers):
+    if not any(number.goes_on or any(power % 3 or power == 3 for power in number.powers) for number in numbers):
         return []
     whole = sorted(_whole(value for number in numbers for value in number.values))
     return [f"{n:,}" for n in whole] + [f"{n / 10**power:.10g}" for n in whole for power in (6, 9, 12) if n >= 10**power]
