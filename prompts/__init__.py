@@ -10,8 +10,8 @@ from importlib import resources
 @dataclass(frozen=True)
 class Language:
     """A language's name in English and in itself, the Unicode names its letters begin with, its sentence for "not in the
-    article", questions in it that are about nothing, a pattern of how a question begins that goes on from another ("And"), and
-    questions that an article's byline answers, which is none of its sentences."""
+    article", questions in it that are about nothing, a pattern of how a question begins that goes on from another ("And"),
+    questions that an article's byline answers, which is none of its sentences, and ones about the article as a whole."""
 
     name: str
     own: str
@@ -20,13 +20,14 @@ class Language:
     blank: tuple[str, ...]
     follows: str
     byline: tuple[str, ...]
+    whole: tuple[str, ...]
 
 
 @cache
 def languages() -> dict[str, Language]:
     """Every language that an answer can be in, by its ISO 639-1 code."""
     return {
-        code: Language(**(entry | {name: tuple(entry[name]) for name in ("script", "blank", "byline")}))
+        code: Language(**(entry | {name: tuple(entry[name]) for name in ("script", "blank", "byline", "whole")}))
         for code, entry in json.loads(_read("languages.json")).items()
     }
 

@@ -22,7 +22,7 @@ from rag.config import Config
 from rag.datatypes import Answer, Hit, Timings, Turn
 from rag.decoding import QUESTION_MARKS, letters, unasked
 from rag.errors import QuestionError, SanadError
-from rag.evidence import ENGLISH, HITS, Evidence, choose_evidence, width
+from rag.evidence import ENGLISH, HITS, Evidence, choose_evidence, of_byline, of_whole, width
 from rag.lexical import STEM, terms
 from rag.loading import load_calibration, load_encoder, load_model
 from rag.log import recorded
@@ -168,7 +168,7 @@ class Chat:
         """The question as it stands alone: one that goes on from others gets what it leaves out from the last turn."""
         if strange := [turn for turn in history if not isinstance(turn, Turn)]:
             raise QuestionError(f"The history holds {reprlib.repr(strange[0])}. Give turns: Turn(answer.question, answer.text).")
-        if not history:
+        if not history or of_whole(question) or of_byline(question):
             return question
         last, words = history[-1], prompts.language(self._language(question, history))
         if not follows(question, words.follows):

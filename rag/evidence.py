@@ -80,7 +80,10 @@ def choose_evidence(
     candidates: int,
     most: int,
 ) -> Evidence:
-    """The sentences to cite: at most `most` of the best `candidates` hits, and what those are not understood without."""
+    """The sentences to cite: at most `most` of the best `candidates` hits, and what those are not understood without; of the
+    article as a whole, those that it begins with."""
+    if whole := of_whole(question):
+        hits = [Hit(s.index, s.start, s.end, 0.0, s.index) for s in reader.article.sentences[:most]]
     hits = hits[: max(candidates, HITS)]
     near = [hit for hit in hits if not heads(reader.article, hit.sentence)][:candidates] or hits[:candidates]
     needs = {hit.sentence: beside(reader.article, hit.sentence) for hit in near}
@@ -88,10 +91,10 @@ def choose_evidence(
     views = [[places[i] for i in {hit.sentence, *needs[hit.sentence]}] for hit in near]
     looks = look(model, reading, views, question, near)
     features = described(looks, hits, same_language)
-    confidence = 0.0 if of_byline(question) else calibration.answers(features)
+    confidence = 1.0 if whole else 0.0 if of_byline(question) else calibration.answers(features)
     support: dict[int, float] = {}
     if confidence >= calibration.threshold:
-        for i in calibration.best(looks, most):
+        for i in range(len(looks)) if whole else calibration.best(looks, most):
             support[looks[i].sentence] = calibration.support(calibration.supported(looks, i, confidence))
     chosen = dict(support)
     for i in support:
@@ -128,12 +131,22 @@ def of_byline(question: str) -> bool:
     >>> [of_byline(asked) for asked in ("Who wrote this article?", "من كتب المقال", "Who wrote the treaty?")]
     [True, True, False]
     """
-    return letters(question) in _of_bylines()
+    return letters(question) in _asked("byline")
+
+
+def of_whole(question: str) -> bool:
+    """Whether a question is about the article as a whole: no sentence says so, but the first ones tell.
+
+    >>> [of_whole(asked) for asked in ("What is this article about?", "Summarize.", "О чём статья", "What is the law about?")]
+    [True, True, True, False]
+    """
+    return letters(question) in _asked("whole")
 
 
 @cache
-def _of_bylines() -> frozenset[str]:
-    return frozenset(letters(asked) for language in prompts.languages().values() for asked in language.byline)
+def _asked(kind: str) -> frozenset[str]:
+    """The questions of a kind that the languages have."""
+    return frozenset(letters(asked) for language in prompts.languages().values() for asked in getattr(language, kind))
 
 
 def tokens_each(model: ChatModel, question: str) -> float:

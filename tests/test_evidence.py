@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 import prompts
-from rag import Article, Chat, Config
+from rag import Article, Chat, Config, Turn
 from rag.cases import read_questions
 from rag.datatypes import Hit
-from rag.evidence import Look, described, heads, look, needed, of_byline
+from rag.evidence import Look, described, heads, look, needed, of_byline, of_whole
 from rag.testing import CALIBRATION, WordEncoder, WordModel
 
 QUESTIONS = Path(__file__).parent / "data" / "questions.jsonl"
@@ -92,3 +92,17 @@ def test_who_wrote_the_article_is_answered_by_no_sentence():
     for language in prompts.languages().values():
         assert all(map(of_byline, language.byline)) and not any(map(of_byline, language.blank))
     assert not any(of_byline(case.question) for case in read_questions(QUESTIONS, Article.default()))
+
+
+def test_what_the_article_is_about_is_told_by_its_first_sentences():
+    text = "Herons fish.\n\nBeetles polish wings.\n\nFoxes sleep.\n\nThe third article is about wild geese."
+    chat = opened(text, evidence=2)
+    last = Turn("What do spiders weave?", "Round nets [1]")
+    for history in ([], [last]):
+        answer = chat.ask("What is the article about?", history=history)
+        assert (answer.question, answer.confidence) == ("What is the article about?", 1.0)
+        assert [citation.sentence for citation in answer.citations] == [0, 1]
+    assert chat.ask("What is the third article about, wild geese?").citations[0].sentence == 3
+    for language in prompts.languages().values():
+        assert all(map(of_whole, language.whole)) and not any(map(of_whole, [*language.blank, *language.byline]))
+    assert not any(of_whole(case.question) for case in read_questions(QUESTIONS, Article.default()))
