@@ -10,8 +10,9 @@ from importlib import resources
 @dataclass(frozen=True)
 class Language:
     """A language's name in English and in itself, the Unicode names its letters begin with, its sentence for "not in the
-    article", questions in it that are about nothing, a pattern of how a question begins that goes on from another ("And"),
-    questions that an article's byline answers, which is none of its sentences, and ones about the article as a whole."""
+    article", questions in it that are about nothing, a pattern of how a question begins that goes on from another ("And"), what
+    it asks with that the completion of such a one may not lose ("when"), questions that an article's byline answers, which is
+    none of its sentences, and ones about the article as a whole."""
 
     name: str
     own: str
@@ -19,6 +20,7 @@ class Language:
     abstention: str
     blank: tuple[str, ...]
     follows: str
+    asks: tuple[str, ...]
     byline: tuple[str, ...]
     whole: tuple[str, ...]
 
@@ -27,7 +29,7 @@ class Language:
 def languages() -> dict[str, Language]:
     """Every language that an answer can be in, by its ISO 639-1 code."""
     return {
-        code: Language(**(entry | {name: tuple(entry[name]) for name in ("script", "blank", "byline", "whole")}))
+        code: Language(**(entry | {name: tuple(entry[name]) for name in ("script", "blank", "asks", "byline", "whole")}))
         for code, entry in json.loads(_read("languages.json")).items()
     }
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 import re
 import reprlib
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from copy import copy
 from dataclasses import replace
@@ -23,7 +23,7 @@ from rag.datatypes import Answer, Hit, Timings, Turn
 from rag.decoding import QUESTION_MARKS, letters, unasked
 from rag.errors import QuestionError, SanadError
 from rag.evidence import ENGLISH, HITS, Evidence, choose_evidence, of_byline, of_whole, width
-from rag.lexical import STEM, terms
+from rag.lexical import STEM, UNSPACED, terms
 from rag.loading import load_calibration, load_encoder, load_model
 from rag.log import recorded
 from rag.models import ChatModel
@@ -178,7 +178,11 @@ class Chat:
         prompt = prompts.fill("standalone", question=question, language=words.name)
         quoted = f"{last.question} {answer} {question}"
         said = "".join(self.model.stream(reading, [], prompt, script=words.script, quoted=quoted, max_tokens=128)).strip()
-        return said if completes(said, question, last.question) else question
+        asked = asking(question, words.asks)
+        same = letters(said) == letters(question) and bare(question, words)
+        if not same and asked <= asking(said, words.asks) and completes(said, question, last.question):
+            return said
+        return f"{last.question} {question}" if asked and not _carried(question) else question
 
 
 class Stopwatch:
@@ -252,11 +256,36 @@ def completes(said: str, question: str, last: str) -> bool:
     >>> completes("Who came? And how many fish did they bring?", "And how many fish did they bring?", "Who came?")
     False
     """
-    asked, told = ({digits(term) or term for term in terms(text)} for text in (question, said))
-    needed = {term for term in asked if len(term) >= STEM or term.isdigit()}
+    told = {digits(term) or term for term in terms(said)}
     two = len(question.split()) > FOLLOW_UP_WORDS and sum(map(said.count, QUESTION_MARKS)) > 1
     one = bool(said) and not said.endswith("…") and not two and letters(said) != letters(last)
-    return one and needed <= told
+    return one and _carried(question) <= told
+
+
+def _carried(question: str) -> set[str]:
+    """The long words of a question and its numbers, as they are searched."""
+    asked = {digits(term) or term for term in terms(question)}
+    return {term for term in asked if len(term) >= STEM or term.isdigit()}
+
+
+def asking(question: str, asks: Iterable[str]) -> set[str]:
+    """What a question asks with, of the words of its language.
+
+    >>> asking("And when?", ["who", "when"]), asking("ومتى؟", ["متى"]), asking("那什么时候？", ["什么时候"]), asking("whence", ["when"])
+    ({'when'}, {'متى'}, {'什么时候'}, set())
+    """
+    text = question.casefold()
+    return {word for word in asks if re.search(word if UNSPACED.match(word) else rf"(?<!\w)[وف]?{word}(?!\w)", text)}
+
+
+def bare(question: str, language: prompts.Language) -> bool:
+    """Whether a question has nothing but what it asks with.
+
+    >>> [bare(asked, prompts.language("en")) for asked in ("And when?", "Why?", "Who died?")]
+    [True, True, False]
+    """
+    rest = re.sub(rf"^(?:{language.follows})\b", "", question, flags=re.IGNORECASE)
+    return not letters(re.sub("|".join(language.asks), "", rest.casefold()))
 
 
 def known(language: str) -> str:

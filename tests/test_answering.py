@@ -189,6 +189,28 @@ def test_a_history_of_anything_but_turns_is_refused(tmp_path):
         opened(tmp_path)[0].ask("And then?", history=[Answer("Who sleeps?", "Foxes do. " * 99)])
 
 
+@pytest.mark.parametrize(
+    ("question", "said", "understood"),
+    [
+        ("And when?", "When do spiders weave?", "When do spiders weave?"),
+        ("And when?", "Who weaves round nets?", "What do spiders weave? And when?"),
+        ("And when?", "What do spiders weave?", "What do spiders weave? And when?"),
+        ("Why?", "Why?", "What do spiders weave? Why?"),
+        ("Who died?", "Who died?", "Who died?"),
+        ("ولماذا؟", "ماذا تنسج العناكب؟", "What do spiders weave? ولماذا؟"),
+        ("什么时候？", "蜘蛛织什么？", "What do spiders weave? 什么时候？"),
+        ("What about birds?", "Do birds weave?", "Do birds weave?"),
+        ("Who resigned?", "What do spiders weave?", "Who resigned?"),
+    ],
+)
+def test_a_completion_asks_with_the_words_of_the_question_or_the_last_one_is_put_before_it(
+    tmp_path, monkeypatch, question, said, understood
+):
+    chat, model = opened(tmp_path)
+    monkeypatch.setattr(model, "stream", lambda *given, **options: iter([said]))
+    assert chat.ask(question, history=[Turn("What do spiders weave?", "Round nets [1]")]).question == understood
+
+
 def test_a_completed_question_that_is_cut_is_not_asked(tmp_path, monkeypatch):
     chat, model = opened(tmp_path)
     monkeypatch.setattr(model, "stream", lambda *given, **options: iter(["What do", "…"]))
