@@ -30,10 +30,10 @@ class Permitted:
     """Which piece may come next in a reply that is written in `script` from `quoted`.
 
     Letters of `script`, what the Unicode names of its letters begin with, and the pieces `copied`; numbers, signs of
-    currencies and fractions as `quoted` has them, numbers also in the digits 0 to 9; a line break once more than the
-    `question` is said, no number is unfinished, and there are no two spaces. A piece may end within a character, as most do that
-    have an Arabic digit: it comes where these bytes lead to a letter of `script`, a sign, or a digit with which a number goes on,
-    and they are given again before the next piece.
+    currencies and fractions as `quoted` has them, numbers also in the digits 0 to 9, and beside a letter only as it has them; a
+    line break once more than the `question` is said; no number is unfinished, and there are no two spaces. A piece may end within
+    a character, as most do that have an Arabic digit: it comes where these bytes lead to a letter of `script`, a sign, or a digit
+    with which a number goes on, and they are given again before the next piece.
 
     >>> permitted = Permitted(("LATIN",), "1972 – 2 €")
     >>> [permitted("It was", piece.encode()) for piece in (" base", "é", " قاعدة", " $", "€", " ", "\\n")]
@@ -44,6 +44,8 @@ class Permitted:
     [True, True, False]
     >>> [Permitted(("LATIN",), "12.480 and 2")(said, b"4") for said in ("12.", "12. ", "2.")]
     [True, True, False]
+    >>> [Permitted(("LATIN",), "36 hours, G20")(said, piece) for said, piece in (("for", b"3"), ("for ", b"3"), ("the G", b"2"))]
+    [False, True, True]
     >>> [Permitted(("LATIN",), "400 000 m²")(said, b"0") for said in ("400,", "40,")]
     [True, False]
     >>> [Permitted(("LATIN",), "", question="Who came?")(said, b"\\n") for said in ("Who came", "Who came? Foxes")]
@@ -54,7 +56,7 @@ class Permitted:
 
     def __init__(self, script: tuple[str, ...], quoted: str, copied: Collection[bytes] = (), question: str = "") -> None:
         self._script, self._signs, self._copied = script, frozenset(filter(_sign, quoted)), copied
-        self._question = letters(question)
+        self._question, self._quoted = letters(question), quoted
         numbers = DECIMAL.findall(quoted) + THOUSANDS.findall(quoted)
         runs = (tuple(map(digits, re.split(f"[{POINTS}{GAPS}]", number))) for number in numbers)
         self._numbers = {number[i:] for number in runs for i in range(len(number))}  # of a date also what follows the day
@@ -72,6 +74,9 @@ class Permitted:
                 return True
             return self(text, said.strip().encode() or b",") and self._leads(cut)
         if said.strip().isdecimal():
+            joined = text[-1:] + said[0]
+            if joined[0].lower() != joined[0].upper() and said[0] != " " and joined not in self._quoted:
+                return False
             alike = {_zero(c) for c in said.strip() + (text[-1] if begun else "")}
             before, begun = ([], "") if said.startswith(" ") else (before, begun)
             return self._goes_on(before, begun + digits(said)) and len(alike) == 1 and alike <= self._zeros
