@@ -4,7 +4,7 @@ from __future__ import annotations
 import re
 import reprlib
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from copy import copy
 from dataclasses import replace
@@ -17,24 +17,21 @@ from embeddings.encoder import Encoder
 from embeddings.weights import Progress
 from rag.article import Article, detect_language
 from rag.calibration import Calibration
-from rag.citations import cite, without_markers
+from rag.citations import cite
 from rag.config import Config
 from rag.datatypes import Answer, Hit, Timings, Turn
-from rag.decoding import QUESTION_MARKS, letters, unasked
+from rag.decoding import unasked
 from rag.errors import QuestionError, SanadError
-from rag.evidence import ENGLISH, HITS, Evidence, choose_evidence, of_byline, of_whole, width
-from rag.lexical import STEM, UNSPACED, terms
+from rag.evidence import ENGLISH, HITS, Evidence, choose_evidence, of_byline, of_whole
+from rag.followup import standalone
 from rag.loading import load_calibration, load_encoder, load_model
 from rag.log import recorded
 from rag.models import ChatModel
-from rag.numbers import digits, in_thousands
+from rag.numbers import in_thousands
 from rag.reader import Reader
 from rag.retriever import Retriever
 
 MAX_QUESTION = 2_000
-FOLLOW_UP_WORDS, FOLLOW_UP_WIDTH = 4, 24
-"""A question of at most as many words, and columns (see `width`) where words have no space between them, is read as a follow-up
-where there is a history; one of twice as many that begins with "and" or the like, too."""
 
 
 class Chat:
@@ -170,19 +167,7 @@ class Chat:
             raise QuestionError(f"The history holds {reprlib.repr(strange[0])}. Give turns: Turn(answer.question, answer.text).")
         if not history or of_whole(question) or of_byline(question):
             return question
-        last, words = history[-1], prompts.language(self._language(question, history))
-        if not follows(question, words.follows):
-            return question
-        answer = "" if last.answer in {one.abstention for one in prompts.languages().values()} else without_markers(last.answer)
-        reading = self.model.read(prompts.fill("conversation", earlier=last.question, answer=answer), [])
-        prompt = prompts.fill("standalone", question=question, language=words.name)
-        quoted = f"{last.question} {answer} {question}"
-        said = "".join(self.model.stream(reading, [], prompt, script=words.script, quoted=quoted, max_tokens=128)).strip()
-        asked = asking(question, words.asks)
-        same = letters(said) == letters(question) and bare(question, words)
-        if not same and asked <= asking(said, words.asks) and completes(said, question, last.question):
-            return said
-        return f"{last.question} {question}" if asked and not _carried(question) else question
+        return standalone(self.model, question, history[-1], prompts.language(self._language(question, history)))
 
 
 class Stopwatch:
@@ -230,62 +215,6 @@ def checked(question: str) -> str:
     if len(question) > MAX_QUESTION:
         raise QuestionError(f"The question has {len(question):,} characters; at most {MAX_QUESTION:,} are read. Shorten it.")
     return question
-
-
-def follows(question: str, begins: str) -> bool:
-    """Whether a question after others is read as a follow-up: it is short, or not long and begins so.
-
-    >>> [follows(asked, "and|but") for asked in ("Who is she?", "Who signed the peace treaty?", "And who signed the treaty?")]
-    [True, False, True]
-    """
-    most = 2 if re.match(rf"(?:{begins})\b", question, re.IGNORECASE) else 1
-    return len(question.split()) <= most * FOLLOW_UP_WORDS and width(question) <= most * FOLLOW_UP_WIDTH
-
-
-def completes(said: str, question: str, last: str) -> bool:
-    """Whether a question was completed to `said`: that is no piece, is not the last one nor two, where the question was not too
-    short to stand alone, and has all long words of the question and all its numbers.
-
-    >>> said = ["How many batteries are in stock?", "How many decoders are in stock?", "How many batteries …"]
-    >>> [completes(one, "And batteries?", "How many encoders are in stock?") for one in said]
-    [True, False, False]
-    >>> [completes(said, "And then?", "Who came?") for said in ("Who came then?", "Who came?", "")]
-    [True, False, False]
-    >>> [completes(said, "And in ٢٠٢٢?", "Who won in 2023?") for said in ("Who won in 2022?", "Who won in the year 2023?")]
-    [True, False]
-    >>> completes("Who came? And how many fish did they bring?", "And how many fish did they bring?", "Who came?")
-    False
-    """
-    told = {digits(term) or term for term in terms(said)}
-    two = len(question.split()) > FOLLOW_UP_WORDS and sum(map(said.count, QUESTION_MARKS)) > 1
-    one = bool(said) and not said.endswith("…") and not two and letters(said) != letters(last)
-    return one and _carried(question) <= told
-
-
-def _carried(question: str) -> set[str]:
-    """The long words of a question and its numbers, as they are searched."""
-    asked = {digits(term) or term for term in terms(question)}
-    return {term for term in asked if len(term) >= STEM or term.isdigit()}
-
-
-def asking(question: str, asks: Iterable[str]) -> set[str]:
-    """What a question asks with, of the words of its language.
-
-    >>> asking("And when?", ["who", "when"]), asking("ومتى؟", ["متى"]), asking("那什么时候？", ["什么时候"]), asking("whence", ["when"])
-    ({'when'}, {'متى'}, {'什么时候'}, set())
-    """
-    text = question.casefold()
-    return {word for word in asks if re.search(word if UNSPACED.match(word) else rf"(?<!\w)[وف]?{word}(?!\w)", text)}
-
-
-def bare(question: str, language: prompts.Language) -> bool:
-    """Whether a question has nothing but what it asks with.
-
-    >>> [bare(asked, prompts.language("en")) for asked in ("And when?", "Why?", "Who died?")]
-    [True, True, False]
-    """
-    rest = re.sub(rf"^(?:{language.follows})\b", "", question, flags=re.IGNORECASE)
-    return not letters(re.sub("|".join(language.asks), "", rest.casefold()))
 
 
 def known(language: str) -> str:

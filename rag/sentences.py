@@ -46,7 +46,7 @@ LIST_NUMBER = re.compile(r"\w|\d{1,3}(?:\.\d{1,3})*+|[IVXLC]+|[ivxlc]+")
 """What a paragraph may begin with, and is no sentence: 12., 2.1., IV. or b. before what it counts."""
 HIRAGANA = re.compile("[ぁ-ゖ]")
 SPEAKERS = {"en": r"\s+(?:[A-Z][\w.'’-]*\s+){1,4}(?:SAYS)[.,:;]", "zh": "[^，。：；！？“”「」\\s]{1,20}(?:SAYS)(?:。|，?[“「])"}
-"""Who said the quotation before, and no more: “Why now?” Ann Lee asked. 。”林若冰说，“但… Not a next sentence: 。”他表示，今年…"""
+"""Who said the quotation, and no more: “Why now?” Ann Lee asked. 。”林若冰说，“但… Not a sentence of its own: 。”他表示，今…"""
 QUOTES = "\"”’»」』"
 ROW = re.compile(r"\s*\|")
 

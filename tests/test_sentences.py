@@ -51,7 +51,8 @@ def test_articles_pages_months_and_titles(language):
     ("language", "sentences"),
     [
         ("zh", ["“我们有信心打赢这场官司。”林若冰说，“但我不会预测时间表。”", "案件将于2月开庭。"]),
-        ("zh", ["「好！」她喊道。", "“走吧！”王部长对记者表示。", "“够了。”", "他表示，今年没有计划。", "“好。”", "他说：“走。”"]),
+        ("zh", ["「好！」她喊道。", "“走吧！”王部长对记者表示。", "“够了。”", "他表示，今年没有计划。"]),
+        ("zh", ["“好。”", "他说：“走。”"]),
         ("en", ["“Why now?” Ann Lee asked.", "“Never!” Dr. Nair said.", "“Why?”", "Lee said it was late."]),
     ],
 )
