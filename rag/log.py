@@ -30,6 +30,7 @@ def tell(*, verbose: bool = False, questions: bool = False, text: bool = False) 
     handler = _Stderr()
     handler.setFormatter(_Lines(text=text))
     log.handlers = [handler]
+    log.propagate = False  # a library that logs to the root logger sets that up: all would be told twice
     log.setLevel(logging.DEBUG if verbose else logging.INFO if questions else logging.WARNING)
 
 

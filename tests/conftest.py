@@ -4,7 +4,18 @@ from contextlib import ExitStack, contextmanager
 
 import pytest
 
+from rag.log import log
+
 pytest.register_assert_rewrite("tests.browser")  # it is imported where it is needed, with playwright
+
+
+@pytest.fixture(autouse=True)
+def _told_as_before():
+    """A command tells on stderr for the rest of its program; that ends with the test that runs it."""
+    handlers, level = log.handlers, log.level
+    yield
+    log.handlers, log.propagate = handlers, True
+    log.setLevel(level)
 
 
 @pytest.fixture

@@ -16,14 +16,6 @@ FEES, FORTY = "Fishermen protested against harbour fees?", "How many apple trees
 OPEN = opener()
 
 
-@pytest.fixture(autouse=True)
-def _as_before():
-    handlers, level = log.handlers, log.level
-    yield
-    log.handlers, log.level = handlers, level
-    log.setLevel(level)
-
-
 @pytest.fixture(scope="module")
 def answers():
     chat = OPEN(HARBOUR, config=Config(keep=False))
@@ -84,6 +76,14 @@ def test_told_again_there_is_one_handler(capsys):
     tell()
     log.warning("once")
     assert capsys.readouterr().err == "sanad: once\n"
+
+
+def test_what_the_program_tells_is_told_once_though_a_library_sets_up_the_root_logger(answers, capsys, caplog):
+    tell(questions=True)
+    logging.getLogger("elsewhere").error("in the root logger's own way")
+    recorded(answers[0], HARBOUR)
+    (told,) = capsys.readouterr().err.splitlines()
+    assert json.loads(told)["answered"] and [record.name for record in caplog.records] == ["elsewhere"]
 
 
 def test_who_imports_the_package_sets_up_its_logging(answers, caplog):
