@@ -7,6 +7,7 @@ the three of `rag.api`. Nothing is loaded from elsewhere, and no file is served 
 from __future__ import annotations
 
 import atexit
+import json
 import os
 import secrets
 import shutil
@@ -125,8 +126,10 @@ def launch(
     if mcp and blocks.mcp_error:
         blocks.close()
         raise SanadError(f"{blocks.mcp_error}. {MCP}")
-    if secret and blocks.mcp_server_obj:  # the MCP server asks the page, as one of its users
-        blocks.mcp_server_obj._local_url = str(blocks.local_url).replace("//", f"//mcp:{secret}@", 1)
+    if server := blocks.mcp_server_obj:
+        server.postprocess_output_data = _told  # type: ignore[method-assign]
+        if secret:  # it asks the page, as one of its users
+            server._local_url = str(blocks.local_url).replace("//", f"//mcp:{secret}@", 1)
     library.warm()  # not before: what it imports would hold up the page
     warming.set()
     if wait:
@@ -299,6 +302,13 @@ def _folder() -> str:
     folder = tempfile.mkdtemp(prefix="sanad-")
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     return folder
+
+
+def _told(data: list[Any], root_url: str) -> list[Any]:
+    """What a tool of the MCP server came to, as JSON; Gradio would write it as Python does, True and None and all."""
+    from mcp.types import TextContent
+
+    return [TextContent(type="text", text=json.dumps(one, ensure_ascii=False)) for one in data]
 
 
 async def _refused(url: str, cache_dir: str) -> str:

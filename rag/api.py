@@ -22,8 +22,8 @@ def endpoints(library: Library) -> list[Callable[..., Any]]:
             language: ISO 639-1 code of the answer's language; the question's without.
 
         Returns:
-            The answer: its text with markers [n], whether the article answers, confidence, whether its wording is weak (more
-            likely wrong than right), claims, citations with their quotes and character positions, and the sentences retrieved.
+            text with markers [n], answered (whether the article answers), confidence, weak (its wording is likely wrong)
+            claims, citations with their quotes and character positions, hits (the sentences retrieved)
         """
 
         def answer() -> dict:

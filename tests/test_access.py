@@ -299,7 +299,7 @@ def test_with_a_login_the_page_and_its_endpoints_are_served(locked):
     assert client.predict(api_name="/articles")[0]["title"] == "Harbour"
 
 
-def test_the_tools_of_an_mcp_server_stand_behind_the_login_too(logins):
+def test_the_tools_of_an_mcp_server_answer_in_json_and_stand_behind_the_login_too(logins):
     pytest.importorskip("mcp")
     from mcp import ClientSession
     from mcp.client.streamable_http import streamablehttp_client
@@ -307,13 +307,18 @@ def test_the_tools_of_an_mcp_server_stand_behind_the_login_too(logins):
     async def asked(url):
         async with streamablehttp_client(url, headers=header(*BOB)) as (read, write, _), ClientSession(read, write) as session:
             await session.initialize()
-            return await session.call_tool("ask", {"question": FEES})
+            names = ("ask", {"question": FEES}), ("ask", {"question": " "}), ("articles", {})
+            return [await session.call_tool(name, given) for name, given in names]
 
     page = app.launch(library(), Access(logins=read_logins(logins)), port=0, mcp=True, wait=False)
     try:
         url = f"{page.local_url}gradio_api/mcp/"
         assert [httpx.get(f"{url}{path}").status_code for path in ("", "schema", "sse")] == [401] * 3
-        assert "Fishermen protested loudly against harbour fees. [1]" in str(asyncio.run(asked(url)))
+        answer, empty, articles = asyncio.run(asked(url))
+        told = json.loads(answer.content[0].text)
+        assert told["text"] == "Fishermen protested loudly against harbour fees. [1]" and told["answered"] is True
+        assert empty.isError and empty.content[0].text == "The question is empty. Ask something about the article."
+        assert [one["hash"] for one in json.loads(articles.content[0].text)] == [HARBOUR.hash]
     finally:
         page.close()
 
