@@ -11,8 +11,8 @@ from rag.doctor import needed, version
 ROOT = Path(__file__).parents[1]
 FILE = ROOT / "requirements.lock"
 HEAD = "# Every distribution that is installed, in one version: made by `make lock`, and what `make install` keeps to.\n"
-MACHINE = re.compile("nvidia-|cuda-|triton")
-"""Left out: torch asks for them on some machines only, each in one version."""
+MACHINE = re.compile("nvidia-|cuda-|triton|audioop-lts|colorama")
+"""Left out: torch asks for these on some machines only, Gradio from Python 3.13 on, others on Windows."""
 
 
 def pins() -> list[str]:

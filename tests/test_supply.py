@@ -7,6 +7,7 @@ from importlib import metadata
 from pathlib import Path
 
 import pytest
+from packaging import markers
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
@@ -33,6 +34,14 @@ def test_every_pin_is_in_the_lock_with_the_same_version():
 
 def test_what_is_installed_and_needed_is_in_the_lock_at_its_version():
     assert dict(found()) == locked()
+
+
+@pytest.mark.parametrize("python, system", [("3.12", "linux"), ("3.13", "darwin"), ("3.14", "win32")])
+def test_the_lock_names_what_any_python_on_any_system_needs(monkeypatch, python, system):
+    here = markers.default_environment() | {"python_version": python, "python_full_version": f"{python}.1"}
+    here |= {"sys_platform": system, "platform_system": {"linux": "Linux", "darwin": "Darwin", "win32": "Windows"}[system]}
+    monkeypatch.setattr(markers, "default_environment", lambda: here)
+    assert {name for name in needed(pins()) if not MACHINE.match(name)} == set(locked())
 
 
 def test_the_lock_names_versions_and_nothing_else():
