@@ -8,8 +8,9 @@ import pytest
 import prompts
 from rag import Article, Chat, Config, Turn
 from rag.cases import read_questions
+from rag.context import heads, needed
 from rag.datatypes import Hit
-from rag.evidence import Look, described, heads, look, needed, of_byline, of_whole
+from rag.evidence import Look, described, look, of_byline, of_whole
 from rag.testing import CALIBRATION, WordEncoder, WordModel
 
 QUESTIONS = Path(__file__).parent / "data" / "questions.jsonl"
