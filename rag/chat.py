@@ -90,7 +90,7 @@ class Chat:
         answer = Answer(question, language=code, stage="searching")
         yield answer
 
-        hits = self.retriever.search(question, max(config.hits, config.candidates, HITS))
+        hits = self.search(question)
         answer = replace(answer, hits=hits[: config.hits], stage="choosing", timings=clock.lap("search"))
         yield answer
 
@@ -142,6 +142,10 @@ class Chat:
         if settled := sorted(settings.keys() - {"hits", "candidates", "evidence", "max_tokens"}):
             raise SanadError(f"An open chat keeps its {' and '.join(settled)}. Open another: Chat(article, config=Config(…)).")
         return other
+
+    def search(self, question: str) -> tuple[Hit, ...]:
+        """The sentences nearest to a question, best first: as many as are listed, and as the choice is made from."""
+        return self.retriever.search(question, max(self.config.hits, self.config.candidates, HITS))
 
     def evidence(self, question: str, hits: Sequence[Hit]) -> Evidence:
         """The sentences to cite for a question, of its hits; the last step before a word is written."""

@@ -84,7 +84,7 @@ class Permitted:
             return False
         if said == " ":  # comes before a number only, and not within one: other words bring theirs
             within = before and not begun and self._goes_on(before, "") and tuple(before) not in self._numbers
-            return bool(self._numbers and text and not text.endswith(" ") and not within)
+            return bool(self._numbers and text and not within)
         if not said.strip():
             return bool(text) and "\n" in said and not (self._question and letters(text) == self._question)
         if said.strip() in self._signs or piece in self._copied:

@@ -19,7 +19,7 @@ from rag.cases import Case
 from rag.chat import Chat
 from rag.errors import EvaluationError
 from rag.evaluation import Row, is_gold, mean, opened
-from rag.evidence import HITS, Look, tokens_each
+from rag.evidence import Look, tokens_each
 from rag.models import ChatModel
 
 MARGINS = tuple(n / 10 for n in range(16))
@@ -42,8 +42,7 @@ def observe(
 ) -> Iterator[Observation]:
     """The observation of each case, in order."""
     for case, chat in opened(cases, chat_for, progress):
-        hits = chat.retriever.search(case.question, max(chat.config.candidates, HITS))
-        seen = chat.evidence(case.question, hits)
+        seen = chat.evidence(case.question, chat.search(case.question))
         sentences = case.article.sentences
         right = tuple(is_gold((sentences[one.sentence].start, sentences[one.sentence].end), case.gold) for one in seen.looks)
         yield Observation(case.kind, case.article.title, seen.looks, right, seen.features)
