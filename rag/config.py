@@ -23,13 +23,13 @@ def _cache() -> Path:
 class Config:
     """Settings of one `Chat`.
 
-    `model`: "default", "small", a path to a GGUF file, or hf:REPO:FILE. `encoder`: "default", or a folder or
+    `model`: "default", "small", the path of a GGUF file, or hf:REPO:FILE. `encoder`: "default", or a folder or
     hub name that sentence-transformers loads. `calibration`: a file that `sanad calibrate` made for other weights
     than the default ones. `threads`: physical cores is best. `candidates`: sentences the model chooses from.
     `evidence`: sentences it may choose. `hits`: sentences listed as retrieved. `max_tokens`: of an answer in English, at
     most; in a language that takes more (see `rag.evidence.tokens_each`), up to twice as many.
-    `cache` holds the weights and, with `keep`, an index and a reading of every article. Both paths may be strings, and begin
-    with ~. Raises SanadError for a number that is not a whole one from 1 up.
+    `cache` holds the weights and, with `keep`, an index and a reading of every article. Paths may be strings or Path objects, and
+    begin with ~. Raises SanadError for a number that is not a whole one from 1 up.
     """
 
     model: str = "default"
@@ -44,6 +44,8 @@ class Config:
     max_tokens: int = 64
 
     def __post_init__(self) -> None:
+        for name in ("model", "encoder"):  # a name, or a path that is used like one
+            object.__setattr__(self, name, os.path.expanduser(getattr(self, name)))
         for name in ("calibration", "cache"):
             if (path := getattr(self, name)) is not None:
                 try:

@@ -105,6 +105,8 @@ def test_paths_of_a_config_may_be_strings_and_begin_at_home(tmp_path, monkeypatc
     monkeypatch.setenv("SANAD_CACHE", "~/kept")  # as a file of settings says it: no shell has made a path of it
     config = Config.from_environment(calibration=Path("~/c.json"))
     assert (config.cache, config.calibration) == (tmp_path / "kept", tmp_path / "c.json")
+    config = Config(model=Path("~/a.gguf"), encoder="~/e5")
+    assert (config.model, config.encoder) == (str(tmp_path / "a.gguf"), str(tmp_path / "e5"))
     monkeypatch.setenv("HOME", "~")
     with pytest.raises(SanadError, match="no home folder that ~ in ~/kept could stand for"):
         Config.from_environment()
