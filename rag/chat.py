@@ -194,13 +194,18 @@ class Stopwatch:
 
 
 def ask(question: str, *, article: Article | str | Path | None = None, language: str | None = None) -> Answer:
-    """The answer to a question about an article, the bundled one unless another is given."""
+    """The answer to a question about an article, the bundled one unless another or the file of one is given.
+
+    The settings are those of the environment. The last eight articles asked stay open; a file that has changed is read again.
+    Raises QuestionError as `Chat.ask` does, ArticleError when the file can't be read, WeightsError and ModelError when the
+    models can't be loaded.
+    """
     changed = None
     if isinstance(article, str | Path):
         article = Path(article)
         with suppress(OSError, ValueError):  # told when it is opened
             changed = article.stat().st_mtime_ns
-    return _shared(article, changed).ask(question, language=language)
+    return _shared(article, changed, Config.from_environment()).ask(question, language=language)
 
 
 def checked(question: str) -> str:
@@ -234,6 +239,6 @@ def known(language: str) -> str:
 
 
 @lru_cache(maxsize=8)
-def _shared(article: Article | Path | None, changed: int | None) -> Chat:
-    """The chat over an article; a file that has changed since is another one."""
+def _shared(article: Article | Path | None, *_: object) -> Chat:
+    """The chat over an article as things stand: another one where its file or the environment has changed since."""
     return Chat.open(article)

@@ -199,6 +199,15 @@ def test_a_file_that_has_changed_is_read_again(tmp_path, monkeypatch):
         assert len(opens) == times
 
 
+def test_what_the_environment_says_by_now_holds_for_the_next_question(tmp_path, monkeypatch):
+    article = Article.from_text("Weasels dig their burrows beneath hedges.")
+    now = Config.from_environment
+    monkeypatch.setattr(Chat, "open", lambda article: opened(tmp_path, article.text, max_tokens=now().threads)[0])
+    for threads, text in ((2, "Weasels dig [1]"), (3, "Weasels dig their [1]"), (2, "Weasels dig [1]")):
+        monkeypatch.setenv("SANAD_THREADS", str(threads))
+        assert ask("Which weasels dig burrows beneath hedges?", article=article).text == text
+
+
 def test_a_name_that_no_file_can_have_is_told_when_it_is_opened():
     with pytest.raises(ArticleError, match="Can't read"):
         ask("Who came?", article="a\0b.txt")
