@@ -19,15 +19,21 @@ def _cache() -> Path:
         raise WeightsError("There is no home folder to keep weights and indexes in. Point SANAD_CACHE at a folder.") from exc
 
 
+def processors() -> int:
+    """How many processors this process may use: not all of the machine's in a container or a batch job that has some of them."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 2
+
+
 @dataclass(frozen=True)
 class Config:
     """Settings of one `Chat`.
 
     `model`: "default", "small", the path of a GGUF file, or hf:REPO:FILE. `encoder`: "default", or a folder or
     hub name that sentence-transformers loads. `calibration`: a file that `sanad calibrate` made for other weights
-    than the default ones. `threads`: physical cores is best. `candidates`: sentences the model chooses from.
-    `evidence`: sentences it may choose. `hits`: sentences listed as retrieved. `max_tokens`: of an answer in English, at
-    most; in a language that takes more (see `rag.evidence.tokens_each`), up to twice as many.
+    than the default ones. `threads`: as many as there are physical cores is best; by default the `processors`.
+    `candidates`: sentences the model chooses from. `evidence`: how many of these it may choose. `hits`: sentences listed as
+    retrieved. `max_tokens`: of an answer in English, at most; in a language that takes more (see
+    `rag.evidence.tokens_each`), up to twice as many.
     `cache` holds the weights and, with `keep`, an index and a reading of every article. Paths may be strings or Path objects, and
     begin with ~. Raises SanadError for a number that is not a whole one from 1 up.
     """
@@ -35,7 +41,7 @@ class Config:
     model: str = "default"
     encoder: str = "default"
     calibration: Path | None = None
-    threads: int = field(default_factory=lambda: os.cpu_count() or 2)
+    threads: int = field(default_factory=processors)
     cache: Path = field(default_factory=_cache)
     keep: bool = True
     hits: int = 8

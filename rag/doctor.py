@@ -22,7 +22,7 @@ from embeddings import encoder, weights
 from embeddings.files import whole, writing
 from embeddings.weights import Progress
 from rag.article import Article
-from rag.config import Config
+from rag.config import Config, processors
 from rag.errors import SanadError
 from rag.loading import CHATS, load_encoder, load_model
 
@@ -45,7 +45,7 @@ def checks(config: Config, progress: Progress | None = None) -> Iterator[Check]:
     """The checks in order, each as soon as it is made. Reads every byte of the weights and of all kept files again."""
     yield Check("python", f"{platform.python_version()} in {sys.prefix}")
     yield _packages()
-    cores = os.cpu_count() or 1
+    cores = processors()
     too_many = f"More threads than processors slow it down: set SANAD_THREADS to {cores} or less."
     yield Check("threads", f"{config.threads} of {cores} processors", too_many if config.threads > cores else "")
     yield _memory(small=config.model == "small")

@@ -1,4 +1,5 @@
 import ast
+import os
 import pickle
 import shutil
 import subprocess
@@ -182,6 +183,17 @@ def test_packages_that_are_missing_or_of_another_version_are_found(config, monke
 def test_more_threads_than_processors_are_found(tmp_path):
     assert check(Config(cache=tmp_path, threads=1), "threads").mend == ""
     assert "SANAD_THREADS" in check(Config(cache=tmp_path, threads=10_000), "threads").mend
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this system gives all processors to all")
+def test_processors_are_those_that_this_process_may_use(tmp_path):
+    all_of_them = os.sched_getaffinity(0)
+    try:
+        os.sched_setaffinity(0, {min(all_of_them)})
+        assert Config().threads == 1 and check(Config(cache=tmp_path), "threads") == Check("threads", "1 of 1 processors")
+        assert "set SANAD_THREADS to 1" in check(Config(cache=tmp_path, threads=2), "threads").mend
+    finally:
+        os.sched_setaffinity(0, all_of_them)
 
 
 def test_too_little_memory_is_found_whatever_limits_it(config, monkeypatch):
