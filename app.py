@@ -30,6 +30,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import prompts
 from rag import Article, SanadError, render
 from rag.api import endpoints
+from rag.documents import KINDS
 from rag.guard import Access, Guard
 from rag.log import one_line
 from rag.page import EXPORTS, Page, choices
@@ -46,7 +47,7 @@ EXAMPLES = [
     "Combien l'Union européenne a-t-elle alloué ?",
     "Почему Москва отказалась предоставить США базы?",
 ]
-SUFFIXES = [".txt", ".md", ".html", ".pdf", ".docx"]
+SUFFIXES = [*KINDS]
 UPLOAD = "21mb"
 THREADS = 4 * SESSIONS
 """Each tab that waits for an article, an answer or a translation holds one; without one left, the page does not open."""
@@ -238,7 +239,7 @@ def _beside(library: Library, parts: SimpleNamespace) -> None:
     parts.articles = gr.Dropdown(listed, value=first.hash, label="Article", show_label=False, elem_id="articles")
     parts.about = _html(render.about(first), "about")
     with gr.Accordion("Add an article", open=False, elem_id="add") as parts.add:
-        parts.upload = gr.File(file_types=SUFFIXES, label=f"A file: {' '.join(SUFFIXES)}", elem_id="upload", height=120)
+        parts.upload = gr.File(file_types=SUFFIXES, label="A file: .txt .md .html .pdf .docx", elem_id="upload", height=120)
         parts.paste = gr.Textbox(label="Or a text", lines=4, max_lines=8, elem_id="paste")
         parts.paste_add = gr.Button("Add the text", elem_id="paste-add", size="sm")
     parts.article = _html(

@@ -109,6 +109,14 @@ def test_the_name_of_a_file_is_never_a_path(served, events):
 
 
 @pytest.mark.filterwarnings("ignore::Warning:gradio")
+@pytest.mark.parametrize("name", ["page.htm", "notes.markdown", "notes.TEXT"])
+def test_what_the_command_line_reads_may_be_added(served, events, name):
+    place = upload(served, name, b"<p>The heron sleeps in the old tower at noon.")
+    went, told = happened(served, events["add_file"], {"token": "f" * 64}, as_file(place))
+    assert went and "The heron sleeps in the old tower at noon." in told
+
+
+@pytest.mark.filterwarnings("ignore::Warning:gradio")
 def test_no_file_of_the_machine_becomes_an_article(served, events, tmp_path):
     secret = tmp_path / "secret.txt"
     secret.write_bytes(SECRET)
