@@ -33,6 +33,16 @@ def test_every_pin_is_in_the_lock_with_the_same_version():
     assert all(f"=={locked()[canonicalize_name(one.name)]}" == str(one.specifier) for one in wanted)
 
 
+def test_what_is_imported_is_asked_for_by_name():
+    asked, ours = {canonicalize_name(Requirement(line).name) for line in pins()}, {"app", "rag", "embeddings", "prompts"}
+    nodes = [node for file in OURS for node in ast.walk(ast.parse(file.read_text("utf-8")))]
+    names = [alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names]
+    names += [node.module for node in nodes if isinstance(node, ast.ImportFrom)]
+    packages, others = metadata.packages_distributions(), {name.partition(".")[0] for name in names} - ours
+    for name in others - sys.stdlib_module_names:
+        assert not asked.isdisjoint(map(canonicalize_name, packages.get(name, [name]))), name
+
+
 def test_what_is_installed_and_needed_is_in_the_lock_at_its_version():
     assert dict(found()) == locked()
 
