@@ -26,6 +26,8 @@ from rag.sentences import split_sentences
 MAX_BYTES = 5_000_000
 MAX_SENTENCES = 50_000
 """As many as a book of the most bytes has; only a text made to has more, and each costs a vector and a search."""
+LONG_NAME = 1_000
+"""Characters of a file's name, at most, with which the error quotes it whole; a longer one is a text given in its place."""
 SAMPLE = 10_000
 """Characters by which the language is told."""
 
@@ -114,7 +116,7 @@ class Article:
 
     @classmethod
     def open(cls, path: str | Path) -> Article:
-        """The article in a file of one of the kinds that `from_bytes` reads."""
+        """The article in a file of one of the kinds that `from_bytes` reads. Raises ArticleError, also when it can't be read."""
         from rag.documents import MAX_BYTES as MOST
 
         given, path = str(path), Path(path)
@@ -124,6 +126,8 @@ class Article:
             with path.open("rb") as file:
                 data = file.read(MOST + 1)
         except (OSError, ValueError) as exc:  # a name can hold what no file system takes
+            if len(given) > LONG_NAME:
+                raise ArticleError(f"{given[:40]!r} … is no file's name but a text. Give it to Article.from_text.") from exc
             cause = getattr(exc, "strerror", None) or exc
             raise ArticleError(f"Can't read {given!r}: {cause}. Check the name and the permissions.") from exc
         return cls.from_bytes(data, path.name)

@@ -81,6 +81,13 @@ def test_a_name_that_no_file_can_have_is_an_article_error():
             Article.open(name)
 
 
+def test_a_text_in_place_of_a_files_name_is_told_to_be_one():
+    with pytest.raises(ArticleError) as caught:
+        Article.open("Foxes sleep under oak trees in the winter. " * 1_000)
+    told = "'Foxes sleep under oak trees in the winte' … is no file's name but a text. Give it to Article.from_text."
+    assert str(caught.value) == told
+
+
 def test_a_run_of_marks_ends_one_sentence():
     article = Article.from_text('Really?!… "No..." He left.... So')
     assert [s.text for s in article.sentences] == ["Really?!…", '"No..."', "He left....", "So"]
