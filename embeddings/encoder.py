@@ -1,7 +1,7 @@
 """Texts to unit vectors, with any sentence-transformers model; by default multilingual-e5-small.
 
 E5 was trained with a prefix on every text, "query: " or "passage: " (Wang et al. 2024,
-"Multilingual E5 Text Embeddings"), mean pooling and cosine similarity.
+"Multilingual E5 Text Embeddings"), mean pooling and cosine similarity. A model that brings prompts of its own gets those.
 """
 from __future__ import annotations
 
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 CHUNK, BATCH = 128, 16
 """Texts encoded between two words of progress; texts in one evaluation: more take more memory, and no less time."""
+PROMPTS = {"query": "query: ", "document": "passage: "}
+"""What is put before a question and a passage, by the names that sentence-transformers has for them."""
 RECIPE = "recipe.json"
 """In the folder of the default encoder: the SHA-256 of each of its files."""
 
@@ -67,11 +69,15 @@ class SentenceTransformerEncoder:
             raise WeightsError(
                 f"sentence-transformers can't load {model}: {exc}. --encoder takes a folder, a hub name, or default."
             ) from exc
-        made = f"{fingerprint or stamped(Path(model))} {dtype} {BATCH} e5 sentencepiece"
+        own = {name: prompt for name, prompt in getattr(self._model, "prompts", {}).items() if prompt}
+        named = {"query": own.get("query", ""), "document": own.get("document", own.get("passage", ""))}
+        self._prompts = named if own else PROMPTS
+        prompts = json.dumps(named) if own else "e5"
+        made = f"{fingerprint or stamped(Path(model))} {dtype} {BATCH} {prompts} sentencepiece"
         self.fingerprint = hashlib.sha256(made.encode()).hexdigest()
 
     def queries(self, texts: Sequence[str]) -> np.ndarray:
-        return self._encode([f"query: {text}" for text in texts])
+        return self._encode(texts, "query")
 
     def passages(self, texts: Sequence[str], progress: Progress | None = None) -> np.ndarray:
         # The longest first: texts of one batch are then alike in length, and little is spent on padding.
@@ -80,16 +86,18 @@ class SentenceTransformerEncoder:
         for at in range(0, len(order), CHUNK):
             if progress:
                 progress("encoding sentences", at, len(order))
-            vectors.append(self._encode([f"passage: {texts[i]}" for i in order[at : at + CHUNK]]))
+            vectors.append(self._encode([texts[i] for i in order[at : at + CHUNK]], "document"))
         if progress:
             progress("encoding sentences", len(order), len(order))
         return np.concatenate(vectors)[np.argsort(order)]
 
-    def _encode(self, texts: Sequence[str]) -> np.ndarray:
+    def _encode(self, texts: Sequence[str], kind: str) -> np.ndarray:
         # A lone surrogate has no UTF-8 form; the tokenizer takes none.
-        clean = [text.encode("utf-8", "replace").decode() for text in texts]
+        clean = [f"{self._prompts[kind]}{text}".encode("utf-8", "replace").decode() for text in texts]
         with enough_memory("encoding the article"):
-            vectors = self._model.encode(clean, batch_size=BATCH, show_progress_bar=False, normalize_embeddings=True)
+            vectors = self._model.encode(
+                clean, batch_size=BATCH, show_progress_bar=False, normalize_embeddings=True, prompt=""
+            )  # fmt: skip
         return np.asarray(vectors, np.float32)
 
 

@@ -141,6 +141,21 @@ def test_texts_are_encoded_from_the_longest_on_and_their_vectors_are_in_their_or
     assert model.given == ["query: Who ? in 7"]
 
 
+def test_a_model_with_prompts_of_its_own_gets_these_and_others_those_of_e5(monkeypatch):
+    given, made = [], set()
+    asks, none = {"query": "Ask: ", "document": ""}, {"query": "", "document": ""}
+    for prompts in (asks, {**asks, "document": "Text: "}, {**asks, "passage": "Part: "}, none):
+        model = Counted()
+        model.prompts = prompts
+        monkeypatch.setattr("embeddings.encoder.loaded", lambda *_, model=model: model)
+        encoder = SentenceTransformerEncoder("mine")
+        encoder.queries(["1"]), encoder.passages(["2"])
+        given.append(model.given)
+        made.add(encoder.fingerprint)
+    assert given == [["Ask: 1", "2"], ["Ask: 1", "Text: 2"], ["Ask: 1", "Part: 2"], ["query: 1", "passage: 2"]]
+    assert len(made) == 4
+
+
 def test_vectors_computed_in_another_kind_of_number_are_others(monkeypatch):
     monkeypatch.setattr("embeddings.encoder.loaded", lambda *_: Counted())
     made = set()
