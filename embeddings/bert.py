@@ -1,7 +1,7 @@
 """BERT over pieces of text, the first part of the default encoder: a module of sentence-transformers.
 
-Its own reads the pieces with Hugging Face's tokenizers, which holds five times as much memory for as many as there are
-here as SentencePiece (Kudo and Richardson 2018), with which they were made. Both give the same pieces.
+The library's own module cuts texts with Hugging Face's tokenizers; for these 250,000 pieces that takes five times the memory
+of SentencePiece (Kudo and Richardson 2018), which they were made with. Both give the same pieces.
 """
 from __future__ import annotations
 

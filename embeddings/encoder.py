@@ -114,7 +114,7 @@ def loaded(model: str | Path, dtype: torch.dtype) -> SentenceTransformer:
 
 @enough_memory("preparing the encoder")
 def default_folder(cache: Path, progress: Progress | None = None) -> Path:
-    """The folder of the default encoder, made from pip's package when it is not there or not itself. Raises WeightsError as
+    """The folder of the default encoder, made from pip's package when it is missing or damaged. Raises WeightsError as
     `ensure` does, SanadError when memory does not suffice."""
     folder = prepared(cache)
     marker = folder.with_name(f"{folder.name}.json")

@@ -25,6 +25,11 @@ class VectorIndex:
 
     @classmethod
     def build(cls, vectors: np.ndarray) -> VectorIndex:
+        """The index of these rows. Raises SanadError when memory does not suffice.
+
+        >>> VectorIndex.build(np.eye(2)).search(np.array([0.6, 0.8]), 1)
+        [(1, 0.800000011920929)]
+        """
         import faiss
 
         with enough_memory("the index of the article"):

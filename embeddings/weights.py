@@ -53,7 +53,7 @@ ENCODER = Weights(
 
 @enough_memory("assembling the weights")
 def ensure(weights: Weights, folder: Path, progress: Progress | None = None) -> Path:
-    """The path of the whole, checked file; made from its packages when it is not there or not itself.
+    """The path of the whole, checked file; made from its packages when it is missing or damaged.
 
     A second process that asks meanwhile waits for the first. Raises WeightsError when a package is
     missing or has another version, when the bytes are not the expected ones, or when the disk is full or only read.

@@ -73,7 +73,7 @@ def ask(
     verbose: Verbose = False,
 ) -> None:
     """Answer one question."""
-    with _mended(verbose=verbose):
+    with _reported(verbose=verbose):
         code = None if language is None else known(language)  # a wrong one is told before anything is loaded
         answer = _open(article, _config(model, encoder, threads, calibration)).ask(question, language=code)
         if as_json:
@@ -93,7 +93,7 @@ def chat(
     verbose: Verbose = False,
 ) -> None:
     """Ask question after question; an empty line ends it."""
-    with _mended(verbose=verbose):
+    with _reported(verbose=verbose):
         talk, history = _open(article, _config(model, encoder, threads, calibration)), list[Turn]()
         while question := _asked():
             try:
@@ -125,7 +125,7 @@ def serve(
     verbose: Verbose = False,
 ) -> None:
     """Start the chat page. Of each question it logs a line of JSON on stderr; GET /health says whether it can answer."""
-    with _mended(verbose=verbose, questions=True, text=log_text):
+    with _reported(verbose=verbose, questions=True, text=log_text):
         from app import launch
         from rag.guard import Access, read_logins
         from rag.library import Library
@@ -139,7 +139,7 @@ def serve(
 def doctor(model: Model = None, encoder: Encoder = None, threads: Threads = None, verbose: Verbose = False) -> None:
     """Say what is installed, what works and how fast; exit with 1 when something is to be mended."""
     broken = 0
-    with _mended(verbose=verbose), _bars() as progress:
+    with _reported(verbose=verbose), _bars() as progress:
         from rag.doctor import checks
 
         for check in checks(_config(model, encoder, threads), progress):
@@ -178,7 +178,7 @@ def evaluate(
     "sentences" are the indexes in Article.sentences of those any of which answers; none: the article does not answer.
     """
     settings: dict[str, Any]
-    with _mended(verbose=verbose):
+    with _reported(verbose=verbose):
         from rag.cases import read_questions, read_squad, squad_cases
         from rag.report import FILES, prepare
 
@@ -242,7 +242,7 @@ def calibrate(
     verbose: Verbose = False,
 ) -> None:
     """Fit how evidence is chosen, when to abstain and what support is worth to questions whose answers are known."""
-    with _mended(verbose=verbose), _bars() as progress:
+    with _reported(verbose=verbose), _bars() as progress:
         from rag import evaluation
         from rag.cases import read_squad, squad_cases
         from rag.fitting import FOLDS, cross_validated, fit, fit_wording, observe
@@ -293,7 +293,7 @@ def bench(
     verbose: Verbose = False,
 ) -> None:
     """Say how fast it is on this machine, beside bare loops over the same weights."""
-    with _mended(verbose=verbose), _bars() as progress:
+    with _reported(verbose=verbose), _bars() as progress:
         from rag import bench as benchmark
         from rag.report import prepare
 
@@ -346,8 +346,8 @@ def _bars() -> Iterator[Callable[[str, int, int], None]]:
 
 
 @contextmanager
-def _mended(**told: bool) -> Iterator[None]:
-    """An error of ours in a line of its own, exit code 1; an end by a signal, 130 or 143; no traceback. Told: see `tell`."""
+def _reported(**told: bool) -> Iterator[None]:
+    """Report an error as a line on stderr and exit code 1, an end by a signal as 130 or 143; no traceback. Told: see `tell`."""
     tell(**told)
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, _terminate)

@@ -72,18 +72,24 @@ class Chat:
         calibration: Calibration | None = None,
         progress: Progress | None = None,
     ) -> Chat:
-        """A Chat over an article, the file of one (see `Article.open`), or the bundled article."""
+        """A Chat over an article, the file of one (see `Article.open`), or the bundled article. Raises ArticleError when the
+        file can't be read, WeightsError and ModelError when the models can't be loaded."""
         if not isinstance(article, Article):
             article = Article.default() if article is None else Article.open(article)
         return cls(article, config=config, encoder=encoder, model=model, calibration=calibration, progress=progress)
 
     def ask(self, question: str, *, history: Sequence[Turn] = (), language: str | None = None) -> Answer:
-        """The whole answer. Raises QuestionError for an empty or too long question, and a language that is not known."""
+        """The whole answer. `history` are the turns before, the last one last: Turn(answer.question, answer.text). Raises
+        QuestionError for a question that is empty or too long, a history of anything else, and a language that is not known."""
         *_, answer = self.stream(question, history=history, language=language)
         return answer
 
     def stream(self, question: str, *, history: Sequence[Turn] = (), language: str | None = None) -> Iterator[Answer]:
-        """Growing answers; the last is the answer. `language` fixes its language, else it is the question's."""
+        """Growing answers; the last is the answer. `language` fixes its language, else it is the question's.
+
+        Raises as `ask` does, when the first one is asked for. Until the last one is read, or the iterator is closed, questions
+        on other threads wait.
+        """
         clock, config, model = Stopwatch(), self.config, self.model
         question = self._standalone(checked(question), history)
         code = known(language) if language else self._language(question, history)
@@ -126,8 +132,8 @@ class Chat:
         yield recorded(done, self.article)
 
     def translate(self, sentence: int, language: str) -> str:
-        """A machine translation of one sentence of the article, by the chat model: to be read beside it, not quoted. Raises
-        QuestionError for a language that is not known."""
+        """A machine translation of one sentence of the article, by its index, by the chat model: to be read beside it, not
+        quoted. Raises QuestionError for a language that is not known, IndexError for a sentence that is not there."""
         text, words = self.article.sentences[sentence].text, prompts.language(known(language))
         prompt = prompts.fill("translate", language=words.name, sentence=text)
         reading, most = self.model.read("", []), 2 * self.model.count(text)

@@ -27,7 +27,7 @@ from rag.errors import SanadError
 from rag.loading import CHATS, load_encoder, load_model
 
 NEEDED = 2_500_000_000
-"""Bytes of the cache with the default weights, once they are assembled."""
+"""Bytes that the cache should have room for: 1.7 GB of the default weights once assembled, the rest for articles."""
 MEMORY, MEMORY_SMALL = 3_000_000_000, 2_000_000_000
 """Bytes of memory that the default weights, or the small ones, and one article take, with some to spare."""
 
@@ -88,7 +88,7 @@ def needed(requirements: Iterable[str]) -> dict[str, SpecifierSet]:
 
 
 def version(name: str) -> str | None:
-    """The version of a distribution that is installed, without what a build of one's own adds to it; None of no other."""
+    """The version of an installed distribution without its local label, 2.13.0 of 2.13.0+cpu; None where it is not installed."""
     try:
         return metadata.version(name).partition("+")[0]
     except metadata.PackageNotFoundError:

@@ -101,7 +101,8 @@ class _Line:
 
 
 class Hold:
-    """Who has a model's context. A reply has it from its first word to its last, as no other thread may change what it sees.
+    """A lock on a model's context. A reply holds it from its first word to its last, whichever threads read it, so that no other
+    changes what it sees. Until a reply is read to its end or closed, other threads wait for it.
 
     A thread that begins another before it has read the first to its end takes the context over: it would wait for itself.
 

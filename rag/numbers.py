@@ -26,7 +26,7 @@ GOES_ON = re.compile(r"\s?(و\s?)?")
 """What stands between the parts of one number, 48 bin 312 or 48 ألفا و312: only the second may be two."""
 BESIDE = r"\s?"
 """What stands between a number and the word that counts it."""
-UNSPACED = ("ja", "ko", "th", "zh")
+WITHOUT_BOUNDARIES = ("ja", "ko", "th", "zh")
 """Languages in which a word may begin or end beside another letter."""
 
 
@@ -226,5 +226,5 @@ def _words(language: str, *, counting: bool = False) -> re.Pattern[str]:
         return re.compile("(?!)")
     greatest = sorted(known.items(), key=lambda one: one[0].zfill(2), reverse=True)
     groups = unicodedata.normalize("NFC", "|".join(f"(?P<n{name}>{words})" for name, words in greatest))
-    begin, end = ("", "") if language in UNSPACED else (r"(?<!\w)", r"(?!\w)")
+    begin, end = ("", "") if language in WITHOUT_BOUNDARIES else (r"(?<!\w)", r"(?!\w)")
     return re.compile(f"{BESIDE if counting else begin}{prefix}(?:{groups}){end}")
