@@ -181,7 +181,7 @@ class Chat:
 
 
 class Stopwatch:
-    """Seconds per stage and to the first word, tokens of the prompts and of the answer."""
+    """Makes the `Timings` of a question while it is answered."""
 
     def __init__(self) -> None:
         self._began = self._last = time.perf_counter()

@@ -96,7 +96,11 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class Timings:
-    """Seconds per stage of one question, tokens of its prompts (the article's are read before) and of its answer."""
+    """Seconds of each stage of a question, until the `first_word`, and in `total`.
+
+    `tokens_in` counts the question, once for each sentence that it is judged with, and the prompt to write from; not the
+    article, which is read before, nor the few words around a question that is judged. `tokens_out` counts the answer.
+    """
 
     search: float = 0.0
     choose: float = 0.0
