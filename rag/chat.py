@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import re
 import reprlib
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -32,6 +33,8 @@ from rag.reader import Reader
 from rag.retriever import Retriever
 
 MAX_QUESTION = 2_000
+_OPENING = threading.Lock()
+"""Who asks an article that another thread opens already waits for it: `lru_cache` would have both open it."""
 
 
 class Chat:
@@ -211,7 +214,9 @@ def ask(question: str, *, article: Article | str | Path | None = None, language:
         article = Path(article)
         with suppress(OSError, ValueError):  # told when it is opened
             changed = article.stat().st_mtime_ns
-    return _shared(article, changed, Config.from_environment()).ask(question, language=language)
+    with _OPENING:
+        chat = _shared(article, changed, Config.from_environment())
+    return chat.ask(question, language=language)
 
 
 def checked(question: str) -> str:

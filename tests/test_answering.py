@@ -199,6 +199,20 @@ def test_a_file_that_has_changed_is_read_again(tmp_path, monkeypatch):
         assert len(opens) == times
 
 
+def test_an_article_is_opened_once_for_all_threads_that_ask_it(tmp_path, monkeypatch):
+    opens, article = [], Article.from_text("Weasels dig their burrows beneath old hedges.")
+
+    def slowly(article):
+        opens.append(article)
+        time.sleep(0.2)
+        return opened(tmp_path, article.text)[0]
+
+    monkeypatch.setattr(Chat, "open", slowly)
+    with ThreadPoolExecutor(8) as pool:
+        answers = {*pool.map(lambda _: ask("Which weasels dig burrows beneath hedges?", article=article), range(8))}
+    assert len(opens) == len(answers) == 1
+
+
 def test_what_the_environment_says_by_now_holds_for_the_next_question(tmp_path, monkeypatch):
     article = Article.from_text("Weasels dig their burrows beneath hedges.")
     now = Config.from_environment
