@@ -57,8 +57,8 @@ class Chat:
     ) -> None:
         self.article = article
         self.config = config or Config.from_environment()
+        self.model = model or load_model(self.config, progress)  # first: that a file is not there is told at once
         self.encoder = encoder or load_encoder(self.config, progress)
-        self.model = model or load_model(self.config, progress)
         self.calibration = calibration or load_calibration(self.config, own=bool(encoder or model))
         cache = self.config.cache if self.config.keep else None
         self.retriever = Retriever(article, self.encoder, cache=cache, progress=progress)

@@ -15,7 +15,7 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 import rag.__main__ as cli
-from rag import Article, Chat, Config, SanadError
+from rag import Article, Chat, Config, ModelError, SanadError
 from rag.testing import CALIBRATION, WordEncoder, WordModel
 from tests.test_documents import pdf
 
@@ -112,6 +112,12 @@ def test_paths_of_a_config_may_be_strings_and_begin_at_home(tmp_path, monkeypatc
     monkeypatch.setenv("HOME", "~")
     with pytest.raises(SanadError, match="no home folder that ~ in ~/kept could stand for"):
         Config.from_environment()
+
+
+def test_a_model_that_is_not_there_is_told_before_an_encoder_is_loaded(monkeypatch):
+    monkeypatch.setattr("rag.chat.load_encoder", lambda *_: pytest.fail("loaded"))
+    with pytest.raises(ModelError, match="There is no model file nowhere.gguf"):
+        Chat(HARBOUR, config=Config(model="nowhere.gguf"))
 
 
 def test_the_python_of_the_readme_runs(tmp_path, monkeypatch, capsys):
