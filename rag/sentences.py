@@ -13,7 +13,7 @@ LONG_SENTENCE = 800
 """A longer one is cut at its last comma or space before: the encoder and the model read only so much."""
 
 CLOSING = "\"'”’»)]}›」』）］】*_"
-CLOSE = rf"(?:[{re.escape(CLOSING)}]|[ \u00a0\u202f]»(?!\S))*+"
+CLOSE = rf"(?:[{re.escape(CLOSING)}]|[ \u00a0\u202f]»(?![^\s,.;:)]))*+"
 NOTES = r"(?:\[\^?\w[\w ]{0,19}\]|[¹²³⁰⁴-⁹]++)*+"
 ENDS = rf"{CLOSE}[“«‘‹]{{0,2}}+{NOTES}"
 """What a sentence may end with after its mark: also a quotation as German ends it, „…“ or »…«, and marks of footnotes."""

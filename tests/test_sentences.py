@@ -80,7 +80,7 @@ NEWS = {
     "de": ["Er starb 44 v. Chr. dort.", "Es kamen u. a. König Ludwig und Fa. Meier.", "Er sagte: „Gut.“", "»Nein.«", "Er ging."],
     "en": ["On Monday, Jan. 31, Gov. Kemp left.", "Sen. Diaz met Rep. Lee on Nov. 3.", "He came in Dec.", "The rest stayed."],
     "es": ["Fue a Sto. Domingo en oct. 2020.", "Volvió."],
-    "fr": ["Le 3 janv. 2020, Me Dupont vint.", "Mgr. Aupetit aussi."],
+    "fr": ["Le 3 janv. 2020, Me Dupont vint.", "« Non ! », a dit M. Gil.", "Il dit : « Oui. ».", "Mgr. Aupetit (« Qui ? ») aussi."],
     "it": ["L'on. Meloni parlò nel sec. XIX.", "Poi uscì."],
     "pl": ["Przyszedł dr hab. Jan Kowalski, m.in. Piotr.", "W 2020 r. Anna wyszła."],
     "ru": ["Он заплатил 5 млн долл. США за кв. 3.", "«Почему?» — спросил он.", "— Кто там?", "— Я."],
