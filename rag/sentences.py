@@ -14,9 +14,13 @@ LONG_SENTENCE = 800
 
 CLOSING = "\"'”’»)]}›」』）］】*_"
 CLOSE = rf"(?:[{re.escape(CLOSING)}]|[ \u00a0\u202f]»(?![^\s,.;:)]))*+"
-NOTES = r"(?:\[\^?\w[\w ]{0,19}\]|[¹²³⁰⁴-⁹]++)*+"
+NOTES = (
+    r"(?:\[\^?\w[\w ]{0,19}\](?:: ?\d+(?:[–-]\d+)?)?|[¹²³⁰⁴-⁹]++"
+    r"|(?:(?<=[^\W\d_]{4}[.!?])|(?<=[^\W\d_]{4}[.!?][\"”»]))\d{1,2}(?=\s))*+"
+)
 ENDS = rf"{CLOSE}[“«‘‹]{{0,2}}+{NOTES}"
-"""What a sentence may end with after its mark: also a quotation as German ends it, „…“ or »…«, and marks of footnotes."""
+"""What a sentence may end with after its mark: also a quotation as German ends it, „…“ or »…«, and marks of footnotes.
+As they are copied, these may have lost their height, behind whole words: "It fell.12 He left."; a page may follow: [3]: 12."""
 ARABIC = "[ء-ٟٮ-ۓ]"
 CJK = "[ぁ-ヿ一-鿿]"
 TIGHT = rf"(?<=[।॥])(?!\d)|(?:(?<={ARABIC}{{2}}[۔؟])|(?<={ARABIC}{{3}}[.!]))(?={ARABIC}{{2}})|(?<={CJK}[?!])(?=\w)"
@@ -44,6 +48,8 @@ NUMBER = re.compile(r"\s*(?:[¶§]*\s?\d|(?<!\b[Nn]o\. )\([+−-]?\d|(?!I\b)[IVX
 LETTER = re.compile(r"\s*\w[.۔]")
 LIST_NUMBER = re.compile(r"\w|\d{1,3}(?:\.\d{1,3})*+|[IVXLC]+|[ivxlc]+")
 """What a paragraph may begin with, and is no sentence: 12., 2.1., IV. or b. before what it counts."""
+DAY = re.compile(r"(?<![\w.,])\d{1,2}\.?\s\w+$")
+"""A day and a month before the agency of a dateline: MADRID, 5 Nov. (EFE) - …"""
 HIRAGANA = re.compile("[ぁ-ゖ]")
 SPEAKERS = {"en": r"\s+(?:[A-Z][\w.'’-]*\s+){1,4}(?:SAYS)[.,:;]", "zh": "[^，。：；！？“”「」\\s]{1,20}(?:SAYS)(?:。|，?[“「])"}
 """Who said the quotation, and no more: “Why now?” Ann Lee asked. 。”林若冰说，“但… Not a sentence of its own: 。”他表示，今…"""
@@ -101,7 +107,9 @@ def _ends_sentence(text: str, begin: int, end: int, match: re.Match[str], langua
     if len(words := text[near:at].split()[-2:]) == 2 and _words(language, "names of letters").issuperset(words):
         return True  # of بي بي سي., not an initial
     word = WORD_BEFORE.search(text, near, at)
-    return not (word and _abbreviated(word.group(), text, after, language))
+    if word and following == "(" and DAY.search(text, near, at) and word.group().lower() in _words(language, "before a number"):
+        return False
+    return not (word and _abbreviated(word.group(), text, match.end("mark"), language))
 
 
 def _abbreviated(word: str, text: str, after: int, language: str) -> bool:

@@ -80,7 +80,7 @@ NEWS = {
     "de": ["Er starb 44 v. Chr. dort.", "Es kamen u. a. König Ludwig und Fa. Meier.", "Er sagte: „Gut.“", "»Nein.«", "Er ging."],
     "en": ["On Monday, Jan. 31, Gov. Kemp left.", "Sen. Diaz met Rep. Lee on Nov. 3.", "He came in Dec.", "The rest stayed."],
     "es": ["Fue a Sto. Domingo en oct. 2020.", "Volvió."],
-    "fr": ["Le 3 janv. 2020, Me Dupont vint.", "« Non ! », a dit M. Gil.", "Il dit : « Oui. ».", "Mgr. Aupetit (« Qui ? ») aussi."],
+    "fr": ["Le 3 janv. 2020, Me Dupont vint.", "« Non ! », dit M. Gil.", "Il dit : « Oui. ».", "Mgr. Aupetit (« Qui ? ») aussi."],
     "it": ["L'on. Meloni parlò nel sec. XIX.", "Poi uscì."],
     "pl": ["Przyszedł dr hab. Jan Kowalski, m.in. Piotr.", "W 2020 r. Anna wyszła."],
     "ru": ["Он заплатил 5 млн долл. США за кв. 3.", "«Почему?» — спросил он.", "— Кто там?", "— Я."],
@@ -111,7 +111,7 @@ MORE = [
     ("ar", ["قال جون وبي. جيه. دي. فانس نعم.", "نفت إف بي آي.", "حضر م. وليد ود. علي.", "غادر."]),
     ("ar", ["سقطت بغداد سنة 656 هـ. في الشتاء.", "هي سنة 1258 م.", "وقتل الخليفة في 656 هـ.", "وكان ذلك كثيرا."]),
     ("de", ["Hauptstr. 5 gehört Dipl.-Ing. Meier, insb. Frau Bär.", "Das ist z. B. Der Spiegel.", "Obst usw.", "Die Frau ging."]),
-    ("de", ["Er stieg.[^1]", "Es sind rd. 1.300 (Vj. 900), Tel. 0431 700.", "So."]),
+    ("de", ["Er stieg.[^1]", "Es sind rd. 1.300 (Vj. 900), Tel. 0431 700, Az. 5 C 3/21.", "So."]),
     ("de", ["Sie liegt auf Platz 3.", "Der BVB folgt.", "Er starb 44 v. Chr.", "Die Stadt blieb."]),
     ("de", ["‚Ich gehe.‘", "›Ja.‹", "„Er sagte: ‚Gut.‘“", "So war es."]),
     ("el", ["Το άρθρ. Πέντε και η παρ. 3 με 5 εκατ. Ευρώ στη λεωφ. Συγγρού.", "Ναι."]),
@@ -173,6 +173,20 @@ def test_marks_of_footnotes_and_numbers_of_a_list_belong_to_their_sentences():
         sentences = [f"{number}. First, the pack settled.", "Then it moved."]
         text = " ".join(sentences)
         assert cut(text) == sentences
+
+
+def test_marks_of_footnotes_that_were_copied_without_their_height_or_have_a_page():
+    sentences = ["It never will.1", "It cost 40 billion.12", "“It came last.”3", "It was 9 km.[3]: 12–14", "See Abs.1 Satz 2."]
+    assert cut(" ".join(sentences), "de") == sentences
+
+
+@pytest.mark.parametrize(
+    ("language", "dateline"),
+    [("es", "MADRID, 5 Nov. (EFE) - Es así."), ("it", "Roma, 5 nov. (askanews) - È così."), ("de", "Bonn, 5. Nov. (dpa) - So.")],
+)
+def test_a_dateline_is_not_torn_at_its_month(language, dateline):
+    assert cut(f"{dateline} Sí.", language) == [dateline, "Sí."]
+    assert len(cut("Es waren 5 Mio. (netto). Sie kamen im Nov. (Sie blieben.)", "de")) == 3
 
 
 def test_a_parenthesis_that_is_never_closed_holds_up_no_more_than_it_may():
