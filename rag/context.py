@@ -2,10 +2,13 @@
 from __future__ import annotations
 
 from rag.article import LISTED, Article
+from rag.omissions import CLOCK
 from rag.sentences import CLOSING
 
 ITEMS, HEADINGS = 8, 4
 """Sentences of a list that are shown with what introduces it, at most, and lines without a mark that are verses, at least."""
+ENTRY = 3
+"""Sentences of a live blog that are shown with the time above them, at most."""
 COLONS, MARKS = (":", "："), tuple(".!?؟。！？…۔।॥;؛")
 
 
@@ -53,7 +56,7 @@ def _ends(article: Article, i: int, marks: tuple[str, ...]) -> bool:
 
 def needed(article: Article, i: int) -> int | None:
     """The sentence without which sentence i is not understood: the clause before a semicolon, the first row of a table, what is
-    said next where i asks.
+    said next where i asks; in a live blog, the time above it.
 
     >>> article = Article.from_text("The bases lie in allied countries to this very day; which Moscow has refused to change. So.")
     >>> [needed(article, i) for i in range(3)]
@@ -64,6 +67,9 @@ def needed(article: Article, i: int) -> int | None:
     >>> article = Article.from_text("Omar: Could we ship without payments?\\nHanna: No, never.\\nWei: Why?")
     >>> [needed(article, i) for i in range(3)]
     [1, None, None]
+    >>> article = Article.from_text("Flood\\n17:20 GMT\\nPower is back\\nIt came at last. Not to all.\\n16:05 GMT\\nA bridge fell.")
+    >>> [needed(article, i) for i in range(7)]
+    [None, None, 1, 1, 1, None, 5]
     """
     sentences, first = article.sentences, i
     while _row(article, first) and _row(article, first - 1):
@@ -75,7 +81,11 @@ def needed(article: Article, i: int) -> int | None:
     semicolons, asks = () if greek else (";", "؛"), ("?", "؟", "？", *(";" if greek else ""))
     if i and before.paragraph == here.paragraph and before.text.endswith(semicolons):
         return i - 1
-    return i + 1 if here.text.rstrip(CLOSING).endswith(asks) and i + 1 < len(sentences) else None
+    if here.text.rstrip(CLOSING).endswith(asks) and i + 1 < len(sentences):
+        return i + 1
+    near = range(i, max(-1, i - 1 - ENTRY), -1)
+    time = next((at for at in near if CLOCK.match(sentences[at].text)), i)
+    return time if time < i else None
 
 
 def heads(article: Article, i: int) -> bool:

@@ -22,7 +22,7 @@ from typing import Any
 from rag.article import MAX_BYTES as MAX_TEXT
 from rag.article import decode
 from rag.errors import ArticleError
-from rag.omissions import FRONT
+from rag.omissions import CLOCK, FRONT
 from rag.pdf import CONTROL, joined, one_line, page_lines, without_furniture
 
 MAX_BYTES = 20_000_000
@@ -216,6 +216,11 @@ def _html(data: bytes, name: str) -> Extracted:
     about = extract_metadata(tree, date_config={"original_date": False, "extensive_search": False, "max_date": "2100-01-01"})
     for element in list(tree.iter("figure", "figcaption")):  # trafilatura leaves out what stands below a picture
         element.tag = "p" if element.tag == "figcaption" else "div"
+    times = [element for element in tree.iter("time") if CLOCK.match(element.text_content().strip())]
+    for element in times if len(times) > 1 else ():  # … and the times of a live blog
+        element.tag = "p"
+        for link in element.iterancestors("a"):  # of which a page has many where it has no text
+            link.tag = "div"
     text = extract_text(tree, include_comments=False) or baseline(tree)[1]
     return Extracted("\n".join(_lines(text.splitlines())), _label(about.title), _label(about.author) or None)
 

@@ -1,0 +1,19 @@
+"""What news pages are made of: live blogs."""
+from rag import Article
+from rag.context import needed
+from tests.test_documents import PROSE, of_html, page
+
+
+def test_the_times_of_a_live_blog_are_read_and_shown_with_what_happened_then():
+    entries = ["<a href=#1><time>18:05 GMT</time></a>", "<h3><time>5:20 p.m.</time> Power</h3>"]
+    blog = "".join(f"<div>{entry}<p>It is back in 1,400 homes. {number} are left.</p></div>" for number, entry in enumerate(entries))
+    article = Article.from_bytes(page(f"<article><p>{PROSE * 3}</p>{blog}</article>"), "a.html")
+    assert [s.text for s in article.sentences][3:] == [
+        "18:05 GMT", "It is back in 1,400 homes.", "0 are left.", "5:20 p.m.", "Power", "It is back in 1,400 homes.", "1 are left.",
+    ]  # fmt: skip
+    assert [needed(article, i) for i in range(10)] == [None, None, None, None, 3, 3, None, 6, 6, 6]
+
+
+def test_the_one_time_of_a_page_is_when_it_was_published():
+    prose = (PROSE * 3).strip()
+    assert of_html(f"<article><h1>Talks</h1><time>18:05</time><p>{prose}</p></article>").text == f"Talks\n{prose}"
