@@ -23,7 +23,7 @@ from rag.article import MAX_BYTES as MAX_TEXT
 from rag.article import decode
 from rag.errors import ArticleError
 from rag.omissions import CLOCK, FRONT
-from rag.pdf import CONTROL, joined, one_line, page_lines, without_furniture
+from rag.pdf import CONTROL, joined, one_line, page_lines, raised, without_furniture
 
 MAX_BYTES = 20_000_000
 MAX_PAGES = 500
@@ -216,6 +216,15 @@ def _html(data: bytes, name: str) -> Extracted:
     about = extract_metadata(tree, date_config={"original_date": False, "extensive_search": False, "max_date": "2100-01-01"})
     for element in list(tree.iter("figure", "figcaption")):  # trafilatura leaves out what stands below a picture
         element.tag = "p" if element.tag == "figcaption" else "div"
+    for element in list(tree.iter("sup")):
+        said, tail = element.text_content(), element.tail
+        if (high := raised(said)) != said:
+            element.clear()
+            element.text, element.tail = high, tail
+    for element in list(tree.iter("caption")):  # it would be the table's first row, which names what the others have
+        element.tag = "p"
+        if (table := next(element.iterancestors("table"), None)) is not None:
+            table.addprevious(element)
     times = [element for element in tree.iter("time") if CLOCK.match(element.text_content().strip())]
     for element in times if len(times) > 1 else ():  # … and the times of a live blog
         element.tag = "p"
@@ -263,7 +272,7 @@ def _word_paragraphs(root: Any) -> Iterator[str]:
     breaks = {qn("w:br"): "\n", qn("w:cr"): "\n", qn("w:tab"): "\t", qn("w:noBreakHyphen"): "-"}
     skipped = {FALLBACK, qn("w:moveFrom"), qn("w:del"), qn("w:pPr")}
     paragraphs: list[list[str]] = [[]]
-    within = [paragraphs[0]]
+    within, high = [paragraphs[0]], False
     rows: list[list[int]] = []  # of each that is open, where its cells begin among the paragraphs
     walk = etree.iterwalk(root.getroottree(), events=("start", "end"))
     for event, element in walk:  # not Document.paragraphs, which leaves out text boxes, insertions and content controls
@@ -282,7 +291,9 @@ def _word_paragraphs(root: Any) -> Iterator[str]:
         elif element.tag == qn("w:tc") and rows:
             rows[-1].append(len(paragraphs))
         elif element.tag == qn("w:t"):
-            within[-1].append(element.text or "")
+            within[-1].append(raised(element.text or "") if high else element.text or "")
+        elif element.tag in (qn("w:r"), qn("w:vertAlign")):
+            high = element.get(qn("w:val")) == "superscript"
         elif element.tag in breaks:
             within[-1].append(breaks[element.tag])
     return map("".join, paragraphs)

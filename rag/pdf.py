@@ -24,6 +24,8 @@ ARABIC_NUMBER = re.compile("[\u0660-\u0669\u06f0-\u06f9](?:[\u0660-\u066c\u06f0-
 GAP = re.compile(r"(?<!\s)\s++(?=[.,:;!?؟،؛)\]»](?:\W|$))|(?<=[(\[«])\s++")
 """Space where none is written: pypdf sees one where a mark comes from another font than the letter beside it."""
 MIRROR = str.maketrans("()[]{}<>«»‹›", ")(][}{><»«›‹")
+NUMBERS = re.compile(r"[\d\s,–−-]+", re.ASCII)
+RAISED = str.maketrans("0123456789−-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁻")
 
 DRAW = {b"Tj", b"TJ", b"'", b'"'}
 END = re.compile("[.!?:؟۔…。！？][\"”»)]*$")
@@ -36,7 +38,7 @@ def page_lines(page: Any) -> list[str]:
     if any(RTL.search(piece.text) for line in drawn for piece in line):
         texts = list(_reordered(drawn))
     else:
-        texts = ["".join(piece.text for piece in line) for line in drawn]
+        texts = list(map(_written, drawn))
     found = [
         (one_line(FORM.sub(lambda form: unicodedata.normalize("NFKC", form[0]).strip(), text)), line[0].y)
         for text, line in zip(texts, drawn, strict=True) if text.strip()
@@ -98,6 +100,15 @@ def one_line(text: str) -> str:
     return " ".join(CONTROL.sub("", text).split())
 
 
+def raised(text: str) -> str:
+    """What stands above the line, numbers as letters of their own: 10⁶ is not 106, nor €64 with its second footnote €642.
+
+    >>> raised("-6"), raised("1, 2"), raised("st"), raised("[1]")
+    ('⁻⁶', '¹, ²', 'st', '[1]')
+    """
+    return text.translate(RAISED) if NUMBERS.fullmatch(text) else text
+
+
 class Piece(NamedTuple):
     """Text that a PDF draws at one place, y upwards."""
 
@@ -125,6 +136,16 @@ def _drawn(page: Any) -> list[list[Piece]]:
 
     page.extract_text(visitor_operand_before=operate, visitor_text=visit)
     return lines
+
+
+def _written(line: list[Piece]) -> str:
+    """The text of a line that is written from left to right; a short number above it, right behind a letter, is raised."""
+    base = max(line, key=lambda piece: len(piece.text), default=Piece(0, 0, "")).y
+    text = ""
+    for piece in line:
+        above = piece.y > base + 1 and len(piece.text) <= 3 and text[-1:].strip() and piece.text[0].strip()
+        text += raised(piece.text) if above else piece.text
+    return text
 
 
 def _reordered(lines: Iterable[Iterable[Piece]]) -> Iterator[str]:

@@ -21,6 +21,12 @@ def test_hard_wrapped_lines_become_paragraphs_and_cut_words_whole():
     ]
 
 
+def test_a_number_above_the_line_is_not_part_of_the_number_before_it():
+    row = [(50, 710, "2023"), (100, 713, " 188"), (150, 710, " million of all")]
+    found = of_pdf([(50, 750, "It cost 64"), (110, 754, "2"), (116, 750, " million in the year 2023."), *row])
+    assert found.text == "It cost 64² million in the year 2023. 2023 188 million of all"
+
+
 def test_a_wide_gap_ends_a_paragraph():
     found = of_pdf([(50, 750, "A heading as wide as its text"), (50, 720, "The committee met on Tuesday,"), (50, 706, "it did.")])
     assert found.text == "A heading as wide as its text\nThe committee met on Tuesday, it did."

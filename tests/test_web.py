@@ -17,3 +17,16 @@ def test_the_times_of_a_live_blog_are_read_and_shown_with_what_happened_then():
 def test_the_one_time_of_a_page_is_when_it_was_published():
     prose = (PROSE * 3).strip()
     assert of_html(f"<article><h1>Talks</h1><time>18:05</time><p>{prose}</p></article>").text == f"Talks\n{prose}"
+
+
+def test_a_number_above_the_line_is_not_part_of_the_number_before_it():
+    raised = "It cost €64<sup><a href=#2>2</a></sup> and 10<sup>−6</sup> m<sup>2</sup>, the 1<sup>st</sup> of 4 CO<sub>2</sub>.<sup>1, 3</sup>"
+    text = of_html(f"<article><p>{PROSE}</p><p>{raised} {PROSE}</p></article>").text.splitlines()[-1]
+    assert text == f"It cost €64² and 10⁻⁶ m², the 1st of 4 CO2.¹, ³ {PROSE.strip()}"
+
+
+def test_what_a_table_is_called_is_not_its_first_row():
+    table = "<table><caption>In <i>millions</i></caption><tr><th>Year<th>Cost<tr><td>2021<td>4</table>"
+    article = Article.from_bytes(page(f"<article><p>{PROSE * 3}</p>{table}</article>"), "a.html")
+    assert [s.text for s in article.sentences][3:] == ["In millions", "| Year | Cost |", "| 2021 | 4 |"]
+    assert needed(article, 5) == 4

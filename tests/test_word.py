@@ -27,6 +27,12 @@ def test_what_was_inserted_is_read_and_what_was_deleted_is_not():
     assert of_word(body) == Extracted("It refused.\nOne.\nTwo.")
 
 
+def test_a_number_above_the_line_is_not_part_of_the_number_before_it():
+    high = b"<w:r><w:rPr><w:vertAlign w:val='superscript'/></w:rPr><w:t>%s</w:t></w:r>"
+    runs = b"<w:r><w:t>It cost 64</w:t></w:r>%s<w:r><w:t> euros on the 1</w:t></w:r>%s" % (high % b"2", high % b"st")
+    assert of_word(b"<w:p>%s<w:r><w:t> of 10</w:t></w:r></w:p>" % runs).text == "It cost 64² euros on the 1st of 10"
+
+
 def test_a_text_box_is_read_once_after_its_paragraph():
     box = b"<w:txbxContent><w:p><w:r><w:t>Boxed.</w:t></w:r></w:p></w:txbxContent>"
     mc = b'<mc:AlternateContent xmlns:mc="http://schemas.openxmlformats.org/markup-compatibility/2006">%s</mc:AlternateContent>'
