@@ -21,6 +21,8 @@ RTL = re.compile("[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufeff]")
 NEUTRAL = re.compile("[\0-/:-@\u0660-\u066d\u06f0-\u06f9\u2000-\u206f\u20a0-\u21ff]")
 """… and what it leaves in the direction of what came before."""
 ARABIC_NUMBER = re.compile("[\u0660-\u0669\u06f0-\u06f9](?:[\u0660-\u066c\u06f0-\u06f9.,/:-]*[\u0660-\u0669\u06f0-\u06f9])?")
+DIGITS = re.compile(r"[\d.,/]+")
+ARABIC = re.compile("[\u0600-\u08ff\ufb50-\ufeff]")
 GAP = re.compile(r"(?<!\s)\s++(?=[.,:;!?؟،؛)\]»](?:\W|$))|(?<=[(\[«])\s++")
 """Space where none is written: pypdf sees one where a mark comes from another font than the letter beside it."""
 MIRROR = str.maketrans("()[]{}<>«»‹›", ")(][}{><»«›‹")
@@ -154,20 +156,41 @@ def _reordered(lines: Iterable[Iterable[Piece]]) -> Iterator[str]:
     A PDF places letters, from left to right in whatever language. pypdf turns the letters within a piece; the pieces of
     a line are for us to put in order: from the right, but what is written from left to right among them from the left.
     """
-    placed: list[list[tuple[float, str, str]]] = []
+    placed: list[list[tuple[float, int, str, str]]] = []
     letters = Counter[bool]()
     turned = False
     for line in lines:
         placed.append([])
-        for x, _, text in line:
+        for number, (x, _, text) in enumerate(line):
             if strong := NEUTRAL.sub("", text):
                 turned = bool(RTL.search(strong))
-                letters[turned] += len(strong)
-            placed[-1] += ((x, kind, token) for kind, token in _tokens(text, turned))
+                letters[turned] += sum(map(str.isalpha, strong))
+            placed[-1] += ((x, number, kind, token) for kind, token in _tokens(text, turned))
     rightwards = letters[False] >= letters[True]
     for tokens in placed:
-        read = _logical([(kind, token) for _, kind, token in sorted(tokens, key=itemgetter(0))], rightwards)
+        tokens.sort(key=itemgetter(0))
+        read = _logical([(kind, token) for *_, kind, token in tokens] if rightwards else list(_cells(tokens)), rightwards)
         yield GAP.sub("", read)
+
+
+def _cells(tokens: list[tuple[float, int, str, str]]) -> Iterator[tuple[str, str]]:
+    """(kind, text) of tokens from the left, which have where they stand and as which piece they were drawn.
+
+    What touches a number and was drawn after it, on its left, is another cell of a table: words are drawn on from the left.
+    Of two numbers with a hyphen between, the first is the right one among Arabic letters, though not among Hebrew ones.
+
+    >>> list(_cells([(202, 1, "L", "12.5"), (284, 0, "L", "180,000")]))
+    [('L', '12.5'), ('R', ' '), ('L', '180,000')]
+    >>> list(_cells([(202, 0, "L", "2025"), (230, 1, "N", "-"), (237, 2, "L", "2024"), (260, 3, "R", " في")]))
+    [('L', '2025'), ('R', '-'), ('L', '2024'), ('R', ' في')]
+    """
+    arabic = any(ARABIC.search(token) for *_, token in tokens)
+    for i, (_, drawn, kind, token) in enumerate(tokens):
+        before, after = (tokens[at][2:] if 0 <= at < len(tokens) else ("", "") for at in (i - 1, i + 1))
+        if i and tokens[i - 1][1] > drawn and {before[0], kind} in ({"L"}, {"L", "R"}):
+            yield "R", " "
+        turns = arabic and token in ("-", "–") and DIGITS.fullmatch(before[1]) and DIGITS.fullmatch(after[1])
+        yield "R" if turns else kind, token
 
 
 def _tokens(part: str, turned: bool) -> Iterator[tuple[str, str]]:

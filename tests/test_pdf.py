@@ -85,6 +85,20 @@ def test_arabic_is_read_from_the_right_however_a_pdf_draws_it(pieces, line):
         assert of_pdf([*order, below], letters=ARABIC).text.replace("\n", " ") == f"{line} رفضت موسكو"
 
 
+@pytest.mark.parametrize(
+    ("drawn", "line"),
+    [
+        ([(200, "2022"), (150, "180"), (100, "12.5")], "2022 180 12.5"),
+        ([(200, signs("تضفر")), (150, "180"), (100, "12.5")], "رفضت 180 12.5"),
+        ([(100, "2025"), (124, "-"), (130, "2024"), (154, " "), (160, signs("تضفر"))], "رفضت 2024-2025"),
+    ],
+)
+def test_the_numbers_of_an_arabic_row_stay_apart_and_a_range_is_read_from_the_right(drawn, line):
+    row = [(x, 700, text) for x, text in drawn]
+    found = of_pdf([*row, (50, 600, signs("وكسﻮﻣ تضفر"))], letters=ARABIC)
+    assert found.text.replace("\n", " ") == f"{line} رفضت موسكو"
+
+
 def test_pieces_that_one_text_object_draws_are_put_where_they_begin():
     """A space and a word after it, in one text object, right of a number in another one."""
     word = signs("تضفر").hex()
