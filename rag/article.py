@@ -21,7 +21,7 @@ from rag.datatypes import Omission, Sentence
 from rag.errors import ArticleError
 from rag.lexical import UNSPACED
 from rag.omissions import author_of, boilerplate, omissions
-from rag.sentences import split_sentences
+from rag.sentences import ROW, split_sentences
 
 MAX_BYTES = 5_000_000
 MAX_SENTENCES = 50_000
@@ -53,7 +53,7 @@ HARD_WRAP, FULL = 100, 0.7
 """Columns of a hard-wrapped line, at most, and the share of the longest one that a line fills before the next goes on with it."""
 HEADING = re.compile(r"#{1,6}\s")
 BULLET = re.compile(r"(?:[•▪◦●‣·*–—-]|\(?\d{1,3}[.)])\s")
-LISTED = re.compile(rf"\s*(?:\||\+\s|{BULLET.pattern})")
+LISTED = re.compile(rf"{ROW.pattern}|\s*(?:\+\s|{BULLET.pattern})")
 ITEM = re.compile(rf"\s*{HEADING.pattern}|{LISTED.pattern}")
 """How a line begins that goes on from none: a heading, a row of a table, an item of a list, a turn of a dialogue."""
 QUOTED = re.compile(r"(?:\s*>)+")

@@ -3,7 +3,7 @@ from __future__ import annotations
 
 from rag.article import LISTED, Article
 from rag.omissions import CLOCK
-from rag.sentences import CLOSING
+from rag.sentences import CLOSING, ROW
 
 ITEMS, HEADINGS = 8, 4
 """Sentences of a list that are shown with what introduces it, at most, and lines without a mark that are verses, at least."""
@@ -99,4 +99,4 @@ def heads(article: Article, i: int) -> bool:
 
 
 def _row(article: Article, i: int) -> bool:
-    return 0 <= i < len(article.sentences) and article.sentences[i].text.startswith("|")
+    return 0 <= i < len(article.sentences) and bool(ROW.match(article.sentences[i].text))

@@ -1,7 +1,7 @@
 """Where sentences end in the languages that people bring, by what each abbreviates and how it counts."""
 import pytest
 
-from rag.sentences import split_sentences
+from rag.sentences import ROW, split_sentences
 
 
 def cut(text, language="en"):
@@ -212,3 +212,14 @@ def test_marks_of_direction_and_a_repeated_thai_word():
 def test_a_row_of_a_table_is_one_whatever_its_cells_say():
     rows = ["| Staff (31.12.) | 4.817 | +2 % |", "| `-a` | Cut it. May be repeated. | none |"]
     assert [row[a:b] for row in rows for a, b in split_sentences(row, 0, len(row), "de")] == rows
+
+
+@pytest.mark.parametrize(
+    ("text", "row"),
+    [
+        ("Year\tRevenue", True), ("2024 (approx.)\t1.230 Mio. Euro\t+4 %", True), ("U.S.\t3,1", True), ("1.\tIt was late", False),
+        ("•\tA dam", False), ("o\tA road", False), ("Omar:\tWho goes there", False), ("Omar\tMe. And you?", False),
+    ],
+)  # fmt: skip
+def test_cells_between_tabs_are_a_row_but_what_is_listed_or_said_is_not(text, row):
+    assert bool(ROW.match(text)) == row
