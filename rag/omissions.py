@@ -37,9 +37,12 @@ def _said(kind: str) -> str:
     return "(?:" + either.replace("NETWORK", f"{one}(?:(?:[,،/]| and| or| et| und| y| и| و)? ?{one})*") + ")"
 
 
-MARKS = r"[\s:：.!…»›>|–—-]*$"
+OPENS = r"[*_(（\[【]*"
+MARKS = r"[\s:：.!…»›>|–—*_)）\]】-]*$"
 FURNITURE = re.compile(
-    rf"^(?:{_said('alone')}{MARKS}|{_said('titled')}(?:\s*[:：].*$|{MARKS})|{_said('cookies')}[^\d\n]*$)", re.IGNORECASE
+    rf"^(?:{OPENS}{_said('alone')}{MARKS}|(?:[•*-]\s)?{OPENS}{_said('titled')}(?:\s*[:：】].*$|{MARKS})"
+    rf"|{_said('cookies')}[^\d\n]*$)",
+    re.IGNORECASE,
 )
 """What a site says around its articles: whole lines, never how one begins: "Share prices fell.", "Cookies cost 3 dollars."."""
 YEARS = r"\d{4}(?:\s*[–-]\s*\d{4})?"
@@ -50,7 +53,7 @@ RIGHTS = re.compile(
     re.IGNORECASE,
 )
 """That rights are reserved; by whom stands before or after, and only names do: "The © sign was introduced in 1909." is prose."""
-CREDIT = re.compile(rf"^(?:(?P<photo>{_said('photo')})|{_said('source')})\s*[:：=]\s*(?P<whom>.+)$", re.IGNORECASE)
+CREDIT = re.compile(rf"^{OPENS}(?:(?P<photo>{_said('photo')})|{_said('source')})\s*[:：=]\s*(?P<whom>.+)$", re.IGNORECASE)
 AGENCY = re.compile(_said("agency"), re.IGNORECASE)
 DATES = rf"[\W\d]|(?<![^\W\d])(?:{_said('published')}|{_said('dates')})(?![^\W\d])"
 DATELINE = re.compile(
@@ -146,7 +149,7 @@ def _credit(line: str) -> bool:
     """Whether a line names an agency as the source or, of a photo, an agency or a person."""
     if not (said := CREDIT.match(line)):
         return False
-    people = [one for one in APART.split(said["whom"].strip(" .()")) if not AGENCY.fullmatch(one)]
+    people = [one for one in APART.split(said["whom"].strip(" .()（）[]【】*_")) if not AGENCY.fullmatch(one)]
     return not people or said["photo"] is not None and all(one[:1].isupper() and _person(one) for one in people)
 
 
