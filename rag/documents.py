@@ -225,6 +225,10 @@ def _html(data: bytes, name: str) -> Extracted:
         element.tag = "p"
         if (table := next(element.iterancestors("table"), None)) is not None:
             table.addprevious(element)
+    for term in list(tree.iter("dt")):  # what it is and how much, of a box of facts, are one
+        if (said := term.getnext()) is not None and said.tag == "dd":
+            term.tag, term.tail, said.text = "span", f": {said.text or ''}", None
+            said.insert(0, term)
     times = [element for element in tree.iter("time") if CLOCK.match(element.text_content().strip())]
     for element in times if len(times) > 1 else ():  # … and the times of a live blog
         element.tag = "p"

@@ -30,3 +30,10 @@ def test_what_a_table_is_called_is_not_its_first_row():
     article = Article.from_bytes(page(f"<article><p>{PROSE * 3}</p>{table}</article>"), "a.html")
     assert [s.text for s in article.sentences][3:] == ["In millions", "| Year | Cost |", "| 2021 | 4 |"]
     assert needed(article, 5) == 4
+
+
+def test_what_a_box_of_facts_counts_is_in_the_line_of_what_it_is():
+    facts = "<dl><dt>Homeless</dt><dd><b>48,147</b> people</dd><dt>Cost<dd>4 billion<dt>None</dl>"
+    assert of_html(f"<article><p>{PROSE * 3}</p>{facts}</article>").text.splitlines()[1:] == [
+        "- Homeless: 48,147 people", "- Cost: 4 billion", "- None",
+    ]  # fmt: skip
