@@ -125,6 +125,8 @@ AROUND = [
     "[Werbung]",
     "**Lea también:** [El puerto](https://example.com)",
     "- Lire aussi : ce que dit le ministre",
+    "입력 2024.10.11. 09:52 수정 2024.10.11. 10:30",
+    "무단 전재-재배포 금지",
     "関連記事",
     "관련기사",
     "यह भी पढ़ें",

@@ -36,7 +36,7 @@ LAW = {
     "es": ["Se basa en los arts. 1.902 y 1.903 y en las págs. 3 y 4.", "El Excmo. Sr. Gil firmó el 2 jun. 2023."],
     "id": ["Ia tinggal di Kec. Menteng dan membayar Rp. 5 juta.", "Selesai."],
     "it": ["Gli artt. 6 e 7 del d.lgs. 3/2020 valgono dal 3 mar. 2020.", "Fine."],
-    "ko": ["정부는 2024. 10. 28. 발표했다.", "끝이다."],
+    "ko": ["정부는 2024. 10. 28. 발표했다.", "은행은 2024.10.11. 내렸다.", "끝이다."],
     "nl": ["Het begon in nov. 2020.", "Toen niet meer."],
     "pl": ["Wg. Nowaka tak mówi Dz. U. z 2020 r. poz. 5.", "Tak."],
     "pt": ["Os arts. 6.º e 7.º, fls. 31, e o Des. Silva em 5 out. 2020.", "Sim."],
@@ -182,7 +182,13 @@ def test_marks_of_footnotes_that_were_copied_without_their_height_or_have_a_page
 
 @pytest.mark.parametrize(
     ("language", "dateline"),
-    [("es", "MADRID, 5 Nov. (EFE) - Es así."), ("it", "Roma, 5 nov. (askanews) - È così."), ("de", "Bonn, 5. Nov. (dpa) - So.")],
+    [
+        ("de", "Bonn, 5. Nov. (dpa) - So."),
+        ("el", "Αθήνα, 12 Αυγ. (ΑΠΕ-ΜΠΕ) - Ναι."),
+        ("es", "MADRID, 5 Nov. (EUROPA PRESS) - Es así."),
+        ("it", "Roma, 5 nov. (askanews) - È così."),
+        ("pl", "Nysa, 15 wrz. 2024 r. (PAP) - Tak."),
+    ],
 )
 def test_a_dateline_is_not_torn_at_its_month(language, dateline):
     assert cut(f"{dateline} Sí.", language) == [dateline, "Sí."]
