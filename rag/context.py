@@ -67,7 +67,7 @@ def needed(article: Article, i: int) -> int | None:
     >>> article = Article.from_text("Omar: Could we ship without payments?\\nHanna: No, never.\\nWei: Why?")
     >>> [needed(article, i) for i in range(3)]
     [1, None, None]
-    >>> article = Article.from_text("Flood\\n17:20 GMT\\nPower is back\\nIt came at last. Not to all.\\n16:05 GMT\\nA bridge fell.")
+    >>> article = Article.from_text("Flood\\n17:20 GMT\\nPower\\nIt is back. Not for all.\\n16:05 GMT\\nA bridge fell.")
     >>> [needed(article, i) for i in range(7)]
     [None, None, 1, 1, 1, None, 5]
     """

@@ -42,7 +42,7 @@ BRACKET = 200
 """A parenthesis that opened so many characters before is no longer open."""
 
 ORDINALS = {"de": r"\d{1,2}|[IVX]+", "tr": r"\d{1,2}|[IVX]+", "ko": r"\d{1,4}(?:\.\d{1,2}){0,2}"}
-"""What a dot makes an ordinal or a part of a date, whatever comes next: am 3. Oktober, II. Dünya Savaşı, 2024. 10. 28., 2024.10.28."""
+"""What a dot makes an ordinal or a part of a date, whatever comes next: am 3. Oktober, II. Dünya Savaşı, 2024. 10. 28."""
 NUMBER = re.compile(r"\s*(?:[¶§]*\s?\d|(?<!\b[Nn]o\. )\([+−-]?\d|(?!I\b)[IVXLC]+\b)")
 """What may come after "no." or "fig."; "I" and "no" are words of their own in English: "He said no. (2) I left."."""
 LETTER = re.compile(r"\s*\w[.۔]")

@@ -1,4 +1,4 @@
-"""What news pages are made of: live blogs."""
+"""Articles from the pages of news sites: what stands beside their paragraphs."""
 from rag import Article
 from rag.context import needed
 from tests.test_documents import PROSE, of_html, page
@@ -6,10 +6,12 @@ from tests.test_documents import PROSE, of_html, page
 
 def test_the_times_of_a_live_blog_are_read_and_shown_with_what_happened_then():
     entries = ["<a href=#1><time>18:05 GMT</time></a>", "<h3><time>5:20 p.m.</time> Power</h3>"]
-    blog = "".join(f"<div>{entry}<p>It is back in 1,400 homes. {number} are left.</p></div>" for number, entry in enumerate(entries))
+    said = "<p>It is back in 1,400 homes. {} are left.</p>"
+    blog = "".join(f"<div>{entry}{said.format(number)}</div>" for number, entry in enumerate(entries))
     article = Article.from_bytes(page(f"<article><p>{PROSE * 3}</p>{blog}</article>"), "a.html")
     assert [s.text for s in article.sentences][3:] == [
-        "18:05 GMT", "It is back in 1,400 homes.", "0 are left.", "5:20 p.m.", "Power", "It is back in 1,400 homes.", "1 are left.",
+        "18:05 GMT", "It is back in 1,400 homes.", "0 are left.",
+        "5:20 p.m.", "Power", "It is back in 1,400 homes.", "1 are left.",
     ]  # fmt: skip
     assert [needed(article, i) for i in range(10)] == [None, None, None, None, 3, 3, None, 6, 6, 6]
 
@@ -20,8 +22,8 @@ def test_the_one_time_of_a_page_is_when_it_was_published():
 
 
 def test_a_number_above_the_line_is_not_part_of_the_number_before_it():
-    raised = "It cost €64<sup><a href=#2>2</a></sup> and 10<sup>−6</sup> m<sup>2</sup>, the 1<sup>st</sup> of 4 CO<sub>2</sub>.<sup>1, 3</sup>"
-    text = of_html(f"<article><p>{PROSE}</p><p>{raised} {PROSE}</p></article>").text.splitlines()[-1]
+    raised = "It cost €64<sup><a href=#2>2</a></sup> and 10<sup>−6</sup> m<sup>2</sup>, the 1<sup>st</sup> of 4 CO<sub>2</sub>."
+    text = of_html(f"<article><p>{PROSE}</p><p>{raised}<sup>1, 3</sup> {PROSE}</p></article>").text.splitlines()[-1]
     assert text == f"It cost €64² and 10⁻⁶ m², the 1st of 4 CO2.¹, ³ {PROSE.strip()}"
 
 
