@@ -214,28 +214,32 @@ def _html(data: bytes, name: str) -> Extracted:
         cause = fatal[0].message.strip()
         raise ArticleError(f"{name} is nested too deeply, or has too long a piece ({cause}). {AS_TEXT.capitalize()}")
     about = extract_metadata(tree, date_config={"original_date": False, "extensive_search": False, "max_date": "2100-01-01"})
-    for element in list(tree.iter("figure", "figcaption")):  # trafilatura leaves out what stands below a picture
+    _keep(tree)
+    text = extract_text(tree, include_comments=False) or baseline(tree)[1]
+    return Extracted("\n".join(_lines(text.splitlines())), _label(about.title), _label(about.author) or None)
+
+
+def _keep(tree: Any) -> None:
+    """Mark up otherwise what trafilatura leaves out or joins: captions, raised numbers, boxes of facts, times of a live blog."""
+    for element in list(tree.iter("figure", "figcaption")):
         element.tag = "p" if element.tag == "figcaption" else "div"
-    for element in list(tree.iter("sup")):
+    for element in list(tree.iter("sup")):  # the number of a footnote or a power is no digit of the number before it
         said, tail = element.text_content(), element.tail
         if (high := raised(said)) != said:
             element.clear()
             element.text, element.tail = high, tail
-    for element in list(tree.iter("caption")):  # it would be the table's first row, which names what the others have
+    for element in tree.xpath("//table/caption"):  # it would be the table's first row, which names what the others have
         element.tag = "p"
-        if (table := next(element.iterancestors("table"), None)) is not None:
-            table.addprevious(element)
+        element.getparent().addprevious(element)
     for term in list(tree.iter("dt")):  # what it is and how much, of a box of facts, are one
         if (said := term.getnext()) is not None and said.tag == "dd":
             term.tag, term.tail, said.text = "span", f": {said.text or ''}", None
             said.insert(0, term)
     times = [element for element in tree.iter("time") if CLOCK.match(element.text_content().strip())]
-    for element in times if len(times) > 1 else ():  # … and the times of a live blog
+    for element in times if len(times) > 1 else ():  # one is when the page was published
         element.tag = "p"
         for link in element.iterancestors("a"):  # of which a page has many where it has no text
             link.tag = "div"
-    text = extract_text(tree, include_comments=False) or baseline(tree)[1]
-    return Extracted("\n".join(_lines(text.splitlines())), _label(about.title), _label(about.author) or None)
 
 
 def _markup(data: bytes, name: str) -> str:

@@ -121,7 +121,8 @@ def test_a_model_that_is_not_there_is_told_before_an_encoder_is_loaded(monkeypat
 
 
 def test_the_python_of_the_readme_runs(tmp_path, monkeypatch, capsys):
-    code = re.search("```python\n(from rag import .*?)```", (Path(__file__).parents[1] / "README.md").read_text("utf-8"), re.DOTALL)
+    readme = (Path(__file__).parents[1] / "README.md").read_text("utf-8")
+    code = re.search("```python\n(from rag import .*?)```", readme, re.DOTALL)
     for name, fake in {"encoder": WordEncoder(), "model": WordModel(), "calibration": CALIBRATION}.items():
         monkeypatch.setattr(f"rag.chat.load_{name}", lambda *_, fake=fake, **__: fake)
     monkeypatch.setenv("SANAD_CACHE", str(tmp_path))
