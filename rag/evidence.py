@@ -22,6 +22,7 @@ from rag.calibration import Calibration
 from rag.context import beside, heads
 from rag.datatypes import Hit
 from rag.decoding import letters
+from rag.lexical import typed
 from rag.models import ChatModel, Reading
 from rag.reader import Reader
 
@@ -127,7 +128,7 @@ def of_byline(question: str) -> bool:
     >>> [of_byline(asked) for asked in ("Who wrote this article?", "من كتب المقال", "Who wrote the treaty?")]
     [True, True, False]
     """
-    return letters(question) in _asked("byline")
+    return letters(typed(question)) in _asked("byline")
 
 
 def of_whole(question: str) -> bool:
@@ -136,13 +137,13 @@ def of_whole(question: str) -> bool:
     >>> [of_whole(asked) for asked in ("What is this article about?", "Summarize.", "О чём статья", "What is the law about?")]
     [True, True, True, False]
     """
-    return letters(question) in _asked("whole")
+    return letters(typed(question)) in _asked("whole")
 
 
 @cache
 def _asked(kind: str) -> frozenset[str]:
     """The questions of a kind that the languages have."""
-    return frozenset(letters(asked) for language in prompts.languages().values() for asked in getattr(language, kind))
+    return frozenset(letters(typed(asked)) for language in prompts.languages().values() for asked in getattr(language, kind))
 
 
 def tokens_each(model: ChatModel, question: str) -> float:

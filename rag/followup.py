@@ -9,7 +9,7 @@ from rag.citations import without_markers
 from rag.datatypes import Turn
 from rag.decoding import QUESTION_MARKS, letters
 from rag.evidence import width
-from rag.lexical import STEM, UNSPACED, terms
+from rag.lexical import STEM, UNSPACED, terms, typed
 from rag.models import ChatModel
 from rag.numbers import digits
 
@@ -28,9 +28,9 @@ def standalone(model: ChatModel, question: str, last: Turn, language: prompts.La
     quoted = f"{last.question} {answer} {question}"
     said = "".join(model.stream(reading, [], prompt, script=language.script, quoted=quoted, max_tokens=128)).strip()
     asked, same = asking(question, language.asks), letters(said) == letters(question) and bare(question, language)
-    if not same and asked <= asking(said, language.asks) and completes(said, question, last.question):
+    if not same and asked <= asking(said, language.asks) and completes(said, question, last.question, language):
         return said
-    return f"{last.question} {question}" if asked and not _carried(question) else question
+    return f"{last.question} {question}" if asked and not _carried(question, language) else question
 
 
 def follows(question: str, begins: str) -> bool:
@@ -38,34 +38,41 @@ def follows(question: str, begins: str) -> bool:
 
     >>> [follows(asked, "and|but") for asked in ("Who is she?", "Who signed the peace treaty?", "And who signed the treaty?")]
     [True, False, True]
+    >>> follows("¿Y a qué hora llegó el tren?", "y|pero"), follows("¿A qué hora llegó el tren?", "y|pero")
+    (True, False)
     """
-    most = 2 if re.match(rf"(?:{begins})\b", question, re.IGNORECASE) else 1
+    most = 2 if re.match(_begun(begins), typed(question)) else 1
     return len(question.split()) <= most * FOLLOW_UP_WORDS and width(question) <= most * FOLLOW_UP_WIDTH
 
 
-def completes(said: str, question: str, last: str) -> bool:
+def completes(said: str, question: str, last: str, language: prompts.Language) -> bool:
     """Whether a question was completed to `said`: that is no piece, is not the last one nor two, where the question was not too
-    short to stand alone, and has all long words of the question and all its numbers.
+    short to stand alone, and has all long words of the question but what it asks with, and all its numbers.
 
+    >>> en = prompts.language("en")
     >>> said = ["How many batteries are in stock?", "How many decoders are in stock?", "How many batteries …"]
-    >>> [completes(one, "And batteries?", "How many encoders are in stock?") for one in said]
+    >>> [completes(one, "And batteries?", "How many encoders are in stock?", en) for one in said]
     [True, False, False]
-    >>> [completes(said, "And then?", "Who came?") for said in ("Who came then?", "Who came?", "")]
+    >>> [completes(said, "And then?", "Who came?", en) for said in ("Who came then?", "Who came?", "")]
     [True, False, False]
-    >>> [completes(said, "And in ٢٠٢٢?", "Who won in 2023?") for said in ("Who won in 2022?", "Who won in the year 2023?")]
+    >>> [completes(one, "And in ٢٠٢٢?", "Who won in 2023?", en) for one in ("Who won in 2022?", "Who won in the year 2023?")]
     [True, False]
-    >>> completes("Who came? And how many fish did they bring?", "And how many fish did they bring?", "Who came?")
+    >>> completes("Who came? And how many fish did they bring?", "And how many fish did they bring?", "Who came?", en)
     False
     """
-    told = {digits(term) or term for term in terms(said)}
+    told = {digits(term) or term for term in terms(typed(said))}
     two = len(question.split()) > FOLLOW_UP_WORDS and sum(map(said.count, QUESTION_MARKS)) > 1
     one = bool(said) and not said.endswith("…") and not two and letters(said) != letters(last)
-    return one and _carried(question) <= told
+    return one and _carried(question, language) <= told
 
 
-def _carried(question: str) -> set[str]:
-    """The long words of a question and its numbers, as they are searched."""
-    asked = {digits(term) or term for term in terms(question)}
+def _carried(question: str, language: prompts.Language) -> set[str]:
+    """The long words of a question but what it asks with, and its numbers, as they are searched.
+
+    >>> _carried("¿Y cuándo en 2021?", prompts.language("es")), _carried("¿Cuántos decodificadores?", prompts.language("es"))
+    ({'2021'}, {'decodi'})
+    """
+    asked = {digits(term) or term for term in terms(_rest(question, language))}
     return {term for term in asked if len(term) >= STEM or term.isdigit()}
 
 
@@ -74,9 +81,10 @@ def asking(question: str, asks: Iterable[str]) -> set[str]:
 
     >>> [asking(asked, ["who", "when"]) for asked in ("And when?", "whence")], asking("ومتى؟", ["متى"]), asking("那谁？", ["谁"])
     ([{'when'}, set()], {'متى'}, {'谁'})
+    >>> asking("ומתי?", ["מתי"]), asking("Y quien?", ["quién"]), asking("ΠΟΙΟΣ;", ["ποιος"]), asking("언제부터?", ["언제\\\\w*"])
+    ({'מתי'}, {'quién'}, {'ποιος'}, {'언제\\\\w*'})
     """
-    text = question.casefold()
-    return {word for word in asks if re.search(word if UNSPACED.match(word) else rf"(?<!\w)[وف]?{word}(?!\w)", text)}
+    return {word for word in asks if re.search(_apart(word), typed(question))}
 
 
 def bare(question: str, language: prompts.Language) -> bool:
@@ -84,6 +92,23 @@ def bare(question: str, language: prompts.Language) -> bool:
 
     >>> [bare(asked, prompts.language("en")) for asked in ("And when?", "Why?", "Who died?")]
     [True, True, False]
+    >>> bare("Und wie viele?", prompts.language("de")), bare("¿Y dónde?", prompts.language("es"))
+    (True, True)
     """
-    rest = re.sub(rf"^(?:{language.follows})\b", "", question, flags=re.IGNORECASE)
-    return not letters(re.sub("|".join(language.asks), "", rest.casefold()))
+    return not letters(_rest(question, language))
+
+
+def _rest(question: str, language: prompts.Language) -> str:
+    """A question without what it goes on with and asks with, as it is typed."""
+    return re.sub("|".join(map(_apart, language.asks)), "", re.sub(rf"^{_begun(language.follows)}", "", typed(question)))
+
+
+def _begun(words: str) -> str:
+    """A pattern of how a question begins that goes on with one of some words, perhaps after ¿ or a quotation mark."""
+    return rf"\W*{_apart(words)}"
+
+
+def _apart(words: str) -> str:
+    """A pattern of words, as they are typed, that stand apart, but for "and" in Arabic and Hebrew, where their script does so."""
+    begin, end = ("", "") if UNSPACED.search(words) else (r"(?<!\w)[وفו]?", r"(?!\w)")
+    return rf"{begin}(?:{typed(words)}){end}"

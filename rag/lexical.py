@@ -6,6 +6,10 @@ import unicodedata
 from collections.abc import Callable
 
 ALEF = str.maketrans({"أ": "ا", "إ": "ا", "آ": "ا", "ى": "ي", "ة": "ه", "ؤ": "و", "ئ": "ي"})
+TYPED = ALEF | str.maketrans("یکıđł’", "يكidl'")
+"""Letters and marks that people type for one another."""
+MARKS = re.compile("[\u0300-\u036f\u0591-\u05bd\u05bf-\u05c2\u0640\u064b-\u065f\u0670]")
+"""Accents, the vowels of Hebrew and Arabic, and the stroke that draws an Arabic word out."""
 PREFIXES = ("وال", "بال", "كال", "فال", "لل", "و", "ب", "ل", "ف")
 SUFFIXES = ("ات", "ون", "ين", "ان", "ها", "هم", "يه", "ه", "ي", "ا")
 UNSPACED = re.compile("([\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff]+)")
@@ -22,6 +26,16 @@ def words(text: str) -> list[str]:
     (['émigrés', '2', '5'], ['الي', 'دول'], ['مسوول', 'الان'])
     """
     return _apart(text, str.isalnum)
+
+
+def typed(text: str) -> str:
+    """A text as it is without what people leave out as they type: capitals, accents, vowels; Arabic letters of one sound as one.
+
+    >>> typed("Où ?"), typed("NİÇİN?") == typed("nicin?"), typed("Ποιός;") == typed("ποιος;"), typed("أَيْنَ") == typed("اين")
+    ('ou ?', True, True, True)
+    """
+    bare = MARKS.sub("", unicodedata.normalize("NFKD", text.casefold()))
+    return unicodedata.normalize("NFC", bare.translate(TYPED))
 
 
 def terms(text: str) -> list[str]:

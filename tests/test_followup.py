@@ -1,7 +1,9 @@
 """Questions that go on from another."""
 import pytest
 
+import prompts
 from rag import Answer, QuestionError, Turn
+from rag.followup import asking, bare, follows
 from tests.test_answering import opened
 
 
@@ -30,6 +32,10 @@ def test_a_history_of_anything_but_turns_is_refused(tmp_path):
         ("Who died?", "Who died?", "Who died?"),
         ("ولماذا؟", "ماذا تنسج العناكب؟", "What do spiders weave? ولماذا؟"),
         ("什么时候？", "蜘蛛织什么？", "What do spiders weave? 什么时候？"),
+        ("¿Y cuándo?", "¿Y cuándo?", "What do spiders weave? ¿Y cuándo?"),
+        ("¿Y cuántos?", "¿Cuántas arañas tejen?", "¿Cuántas arañas tejen?"),
+        ("И почему?", "Что плетут пауки?", "What do spiders weave? И почему?"),
+        ("ומתי?", "מה טווים העכבישים?", "What do spiders weave? ומתי?"),
         ("What about birds?", "Do birds weave?", "Do birds weave?"),
         ("Who resigned?", "What do spiders weave?", "Who resigned?"),
     ],
@@ -68,3 +74,33 @@ def test_of_a_short_question_the_language_is_that_of_the_last_one_where_it_could
     assert [chat.ask("Kim reddetti?", history=history).language for history in ([], turns)] == ["sv", "tr"]
     chat, _ = opened(tmp_path, "La biblioteca di Montelago conserva ottomila volumi antichi.")
     assert chat.ask("Quando?").language == "it"
+
+
+BARE = {
+    "ar": "ومتى؟|واين؟|ولِماذا؟|وكيف؟|منذ متى؟|لمن؟", "de": "Und wie viele?|Wieviel?|Mit wem?|Woher?|Seit wann?|Und wie?",
+    "el": "Ποιος;|ΠΟΙΟΣ;|Και πότε;|Που;|Πόσες;|Και πώς;", "en": "And how?|How come?|Since when?|By whom?|How many?|Why not?",
+    "es": "¿Y dónde?|Y cuando?|¿Con quién?|¿Cuántas?|¿Y cómo?|¿Por qué?", "fa": "و چه زمانی؟|چطور؟|چند نفر؟|چه كسي؟|كجا؟",
+    "fr": "Et où ?|Depuis quand ?|Et comment ?|Jusqu’où ?|Combien ?|Avec qui ?", "he": "ומתי?|ולמה?|ואיפה?|איך?|ממתי?|לאן?",
+    "hi": "और कब?|किसने?|कहां?|कितनी?|कैसे?", "id": "Dan kapan?|Dimana?|Ke mana?|Bagaimana?|Sejak kapan?",
+    "it": "E dove?|Perche?|Da quando?|E come?|Quante?|Dov'è?", "ja": "いつから？|だれ？|どうして？|何人？|では、いつ？",
+    "ko": "그리고 언제?|누구?|왜요?|어디서?|몇 명?|얼마나?|언제부터?", "nl": "En waarom?|Sinds wanneer?|Hoe?|Met wie?|Hoe veel?",
+    "pl": "A kiedy?|Kogo?|Skąd?|Ilu?|Od kiedy?|Jak?", "pt": "E quando?|Por que?|Com quem?|Quantas?|Aonde?|Como?",
+    "ro": "Și când?|Si cand?|De unde?|Câţi?|Cui?|Cum?", "ru": "И почему?|А с кем?|Откуда?|И как?|С каких пор?|Сколько?",
+    "sv": "Och när?|Vart?|Hur?|Sedan när?|Varifrån?|Hur många?", "th": "แล้วเมื่อไร|เท่าไร|กี่คน|ยังไง|ตั้งแต่เมื่อไร|ใคร",
+    "tr": "Ve ne zaman?|Peki niye?|NİÇİN?|Nereye?|Nasıl?|Kac kisi?|Kime?", "uk": "А коли?|Навіщо?|Звідки?|З ким?|Як?",
+    "ur": "اور کب؟|کس نے؟|کتنی؟|کیسے؟|کب سے؟", "vi": "Và khi nào?|Còn ai?|Thế nào?|Bao giờ?|O dau?|Vì sao?",
+    "zh": "那为什么？|为什么？|為什麼？|誰？|哪裡？|怎么样？|如何？|哪一年？",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("code", prompts.languages())
+def test_what_a_language_asks_with_is_known_in_its_forms_and_as_it_is_typed(code):
+    language = prompts.language(code)
+    for question in BARE[code].split("|"):
+        assert asking(question, language.asks) and bare(question, language) and follows(question, language.follows), question
+    assert not any(bare(question, language) for question in (*language.byline, *language.whole))
+
+
+def test_a_question_begins_with_and_also_after_marks_or_without_a_space():
+    assert follows("¿Y a qué hora llegó el tren nocturno?", "y") and follows("那么这座桥一共花了多少钱才建成？", "那么?")
+    assert not follows("¿A qué hora llegó el tren nocturno?", "y")
