@@ -12,7 +12,8 @@ class Language:
     """A language's name in English and in itself, the Unicode names its letters begin with, its sentence for "not in the
     article", questions in it that are about nothing, a pattern of how a question begins that goes on from another ("And"),
     patterns of the words it asks with ("when", "since when"), which the completion of such a one may not lose, questions that an
-    article's byline answers, which is none of its sentences, and ones about the article as a whole."""
+    article's byline answers, which is none of its sentences, and ones about the article as a whole; both with choices within:
+    "Who wrote {the article|this article}?"."""
 
     name: str
     own: str

@@ -9,6 +9,7 @@ logistic model of what the best sentences look like: see `rag.calibration` for t
 """
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -127,8 +128,10 @@ def of_byline(question: str) -> bool:
 
     >>> [of_byline(asked) for asked in ("Who wrote this article?", "من كتب المقال", "Who wrote the treaty?")]
     [True, True, False]
+    >>> [of_byline(asked) for asked in ("Quien escribio este articulo", "مَنْ كتب المقالة؟", "MAKALEYİ KİM YAZDI?")]
+    [True, True, True]
     """
-    return letters(typed(question)) in _asked("byline")
+    return bool(_asked("byline").fullmatch(letters(typed(question))))
 
 
 def of_whole(question: str) -> bool:
@@ -137,13 +140,15 @@ def of_whole(question: str) -> bool:
     >>> [of_whole(asked) for asked in ("What is this article about?", "Summarize.", "О чём статья", "What is the law about?")]
     [True, True, True, False]
     """
-    return letters(typed(question)) in _asked("whole")
+    return bool(_asked("whole").fullmatch(letters(typed(question))))
 
 
 @cache
-def _asked(kind: str) -> frozenset[str]:
-    """The questions of a kind that the languages have."""
-    return frozenset(letters(typed(asked)) for language in prompts.languages().values() for asked in getattr(language, kind))
+def _asked(kind: str) -> re.Pattern[str]:
+    """The letters of the questions of a kind that the languages have."""
+    asked = (re.split("[{}]", one) for language in prompts.languages().values() for one in getattr(language, kind))
+    choices = ([map(letters, map(typed, part.split("|"))) for part in parts] for parts in asked)
+    return re.compile("|".join("".join(f"(?:{'|'.join(choice)})" for choice in parts) for parts in choices))
 
 
 def tokens_each(model: ChatModel, question: str) -> float:
