@@ -2,14 +2,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 
 import prompts
 from rag.citations import without_markers
 from rag.datatypes import Turn
 from rag.decoding import QUESTION_MARKS, letters
 from rag.evidence import width
-from rag.lexical import STEM, UNSPACED, terms, typed
+from rag.lexical import STEM, apart, asking, terms, typed
 from rag.models import ChatModel
 from rag.numbers import digits
 
@@ -76,17 +75,6 @@ def _carried(question: str, language: prompts.Language) -> set[str]:
     return {term for term in asked if len(term) >= STEM or term.isdigit()}
 
 
-def asking(question: str, asks: Iterable[str]) -> set[str]:
-    """What a question asks with, of the words of its language.
-
-    >>> [asking(asked, ["who", "when"]) for asked in ("And when?", "whence")], asking("ومتى؟", ["متى"]), asking("那谁？", ["谁"])
-    ([{'when'}, set()], {'متى'}, {'谁'})
-    >>> asking("ומתי?", ["מתי"]), asking("Y quien?", ["quién"]), asking("ΠΟΙΟΣ;", ["ποιος"]), asking("언제부터?", ["언제\\\\w*"])
-    ({'מתי'}, {'quién'}, {'ποιος'}, {'언제\\\\w*'})
-    """
-    return {word for word in asks if re.search(_apart(word), typed(question))}
-
-
 def bare(question: str, language: prompts.Language) -> bool:
     """Whether a question has nothing but what it asks with.
 
@@ -100,15 +88,9 @@ def bare(question: str, language: prompts.Language) -> bool:
 
 def _rest(question: str, language: prompts.Language) -> str:
     """A question without what it goes on with and asks with, as it is typed."""
-    return re.sub("|".join(map(_apart, language.asks)), "", re.sub(rf"^{_begun(language.follows)}", "", typed(question)))
+    return re.sub("|".join(map(apart, language.asks)), "", re.sub(rf"^{_begun(language.follows)}", "", typed(question)))
 
 
 def _begun(words: str) -> str:
     """A pattern of how a question begins that goes on with one of some words, perhaps after ¿ or a quotation mark."""
-    return rf"\W*{_apart(words)}"
-
-
-def _apart(words: str) -> str:
-    """A pattern of words, as they are typed, that stand apart, but for "and" in Arabic and Hebrew, where their script does so."""
-    begin, end = ("", "") if UNSPACED.search(words) else (r"(?<!\w)[وفו]?", r"(?!\w)")
-    return rf"{begin}(?:{typed(words)}){end}"
+    return rf"\W*{apart(words)}"

@@ -3,7 +3,8 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from functools import cache
 
 ALEF = str.maketrans({"أ": "ا", "إ": "ا", "آ": "ا", "ى": "ي", "ة": "ه", "ؤ": "و", "ئ": "ي"})
 TYPED = ALEF | str.maketrans("یکıđł’", "يكidl'")
@@ -36,6 +37,25 @@ def typed(text: str) -> str:
     """
     bare = MARKS.sub("", unicodedata.normalize("NFKD", text.casefold()))
     return unicodedata.normalize("NFC", bare.translate(TYPED))
+
+
+def asking(question: str, asks: Iterable[str]) -> set[str]:
+    """What a question asks with, of the words of its language.
+
+    >>> [asking(asked, ["who", "when"]) for asked in ("And when?", "whence")], asking("ومتى؟", ["متى"]), asking("那谁？", ["谁"])
+    ([{'when'}, set()], {'متى'}, {'谁'})
+    >>> asking("ומתי?", ["מתי"]), asking("Y quien?", ["quién"]), asking("ΠΟΙΟΣ;", ["ποιος"]), asking("언제부터?", ["언제\\\\w*"])
+    ({'מתי'}, {'quién'}, {'ποιος'}, {'언제\\\\w*'})
+    """
+    asked = typed(question)
+    return {word for word in asks if re.search(apart(word), asked)}
+
+
+@cache
+def apart(words: str) -> str:
+    """A pattern of words, as they are typed, that stand apart, but for "and" in Arabic and Hebrew, where their script does so."""
+    begin, end = ("", "") if UNSPACED.search(words) else (r"(?<!\w)[وفו]?", r"(?!\w)")
+    return rf"{begin}(?:{typed(words)}){end}"
 
 
 def terms(text: str) -> list[str]:

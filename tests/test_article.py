@@ -151,11 +151,38 @@ def test_a_few_letters_of_another_language_do_not_change_that_of_a_text(language
 
 
 def test_of_languages_that_are_as_likely_the_expected_one_is_meant():
-    assert [detect_language("Kim reddetti?", *expected) for expected in ((), ("tr",), ("ar", "tr"))] == ["sv", "tr", "tr"]
+    assert [detect_language("Reddetti mi?", *expected) for expected in ((), ("tr",), ("ar", "tr"))] == ["it", "tr", "tr"]
     assert detect_language("Warum?", "tr") == "de"
     assert [detect_language("Парламент?", *expected) for expected in ((), ("uk",))] == ["ru", "uk"]
     asked = ("Хто це?", "Що сталося?", "Кто это?", "Что случилось?")
     assert [detect_language(question) for question in asked] == ["uk", "uk", "ru", "ru"]
+
+
+@pytest.mark.parametrize(
+    ("language", "questions"),
+    [
+        ("en", "More|Date?|What is AI?|AI?|Did many come?|Who is Kim?"),
+        ("de", "Und wer?|Wohin?|Wer starb?|Wer sagte „I have a dream“?|Wieso?"),
+        ("tr", "Kim reddetti?|Ve kim?|Nereye?|Niye?"),
+        ("fr", "Et qui ?|Qui a dit « I have a dream » ?|Où ?"),
+        ("it", "Dove?|E chi?"),
+        ("es", "Donde?|Cuanto?|¿Qué significa «fait accompli»?"),
+        ("ro", "Cand?|Dar cine?|Cati?"),
+        ("pt", "Por quê?|E onde?"),
+        ("fa", "كجا؟|چه كسي؟"),
+        ("ur", "کون؟|اور کب؟|کتنا؟"),
+        ("uk", "Де?|А де?|Як?|Куди?"),
+        ("ru", "Какой пост занимает Томас де Мезьер?"),
+        ("ja", "何人？"),
+        ("zh", "谁？|何时？"),
+    ],
+)
+def test_what_a_language_asks_with_tells_it_and_what_is_quoted_does_not(language, questions):
+    assert [(one, detect_language(one)) for one in questions.split("|")] == [(one, language) for one in questions.split("|")]
+
+
+def test_who_asked_in_characters_that_two_languages_share_is_of_the_expected_one():
+    assert [detect_language("誰？", *expected) for expected in ((), ("ja",), ("ar",))] == ["zh", "ja", "zh"]
 
 
 @pytest.mark.parametrize(
