@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from functools import cache
 from importlib import resources
-from itertools import pairwise
+from itertools import pairwise, zip_longest
 from typing import NamedTuple
 
 SIGNS = {"$": "USD", "USD": "USD", "€": "EUR", "EUR": "EUR"}
@@ -52,7 +52,8 @@ def numbers_stand(claim: str, language: str, source: str, source_language: str) 
     beside = {power for number in written for power in (*number.powers, sum(number.powers))}
     great = alone | beside | reached | {power // 3 * 3 for power in reached}
     same_currency = _currencies(claim, language) <= _currencies(source, source_language)
-    return same_currency and words <= great and all(number.values & values for number in numbers)
+    wholes = [one for one, after in zip_longest(numbers, numbers[1:]) if not (after and after.goes_on)]
+    return same_currency and words <= great and all(number.values & values for number in wholes)
 
 
 def amounts(text: str, language: str) -> set[str]:

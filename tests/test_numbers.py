@@ -49,6 +49,18 @@ STAND = [
     ("ko", "추억", "en", "memory"),
     ("zh", "亿万富翁", "en", "a rich man"),
     ("vi", "tỷ phú", "en", "rich"),
+    ("en", "350 million", "zh", "3.5億"),
+    ("en", "3 trillion", "zh", "3萬億"),
+    ("en", "100,000", "ar", "100 الف"),
+    ("en", "3 million", "fa", "3 ميليون"),
+    ("en", "20 million", "hi", "2 करोड"),
+    ("en", "20 million", "ro", "20 de milioane"),
+    ("tr", "3 milyonluk", "en", "3 million"),
+    ("en", "3,000", "tr", "3 bine yakın"),
+    ("es", "3 millardos", "en", "3 billion"),
+    ("en", "$3B", "en", "$3 billion"),
+    ("pl", "5 milionach", "en", "5 million"),
+    ("ja", "1億2000万", "en", "120 million"),
 ]
 FALL = [
     ("en", "30 dollars", "en", "30 million dollars"),
@@ -68,6 +80,9 @@ FALL = [
     ("en", "45,000", "fa", "۴۵ هزار میلیارد"),
     ("en", "$48M", "en", "$48K"),
     ("en", "42 euros", "fr", "42 M€"),
+    ("en", "5", "zh", "5萬"),
+    ("en", "100", "ar", "100 الف"),
+    ("ja", "1億2000万", "en", "100 million"),
     ("de", "96,3 Mrd. Euro", "de", "| in Mio. € | 2023 | | EBIT | 96,3 |"),
 ]
 
