@@ -120,7 +120,7 @@ class Library:
                 opening = self._openings[key] = _Opening(article)
             self._openings.move_to_end(key)
             done = [other for other, one in self._openings.items() if one.done()]
-            for other in done[: max(0, len(self._openings) - KEPT)]:
+            for other in done[:-KEPT]:
                 del self._openings[other]
             return opening, new
 

@@ -67,6 +67,16 @@ def test_the_last_used_chats_are_kept():
     assert shelf.chat(articles[KEPT - 1]) is chats[KEPT - 1]
 
 
+def test_an_open_article_stays_so_while_more_are_coming_than_are_kept():
+    slow, _, go = held("reading the article", 3, 12)
+    shelf = library(open_chat=lambda article, **options: (opener() if article == HARBOUR else slow)(article, **options))
+    first = shelf.chat(HARBOUR)
+    for n in range(KEPT + 1):
+        shelf.prepare(Article.from_text(f"Sentence number {n} stands here."))
+    assert shelf.chat(HARBOUR) is first
+    go.set()
+
+
 def test_what_a_tab_brings_is_kept_in_memory_alone(tmp_path):
     shelf = Library([HARBOUR], config=Config(cache=tmp_path), open_chat=opener())
     shelf.chat(ORCHARD).ask(FORTY)
