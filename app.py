@@ -103,7 +103,7 @@ def launch(
     try:
         blocks.launch(
             server_name=address,
-            server_port=port or _free(access.host),
+            server_port=_port(access.host, port),
             share=False,
             ssr_mode=False,
             num_workers=0,  # whatever the environment says: other processes would not have the guard
@@ -122,8 +122,8 @@ def launch(
             prevent_thread_lock=True,
         )
     except OSError as exc:
-        cause = exc.strerror or "it is taken"  # of a taken port Gradio says what to do in terms of its own
-        raise SanadError(f"Can't serve on {access.host}, port {port}: {cause}. Give another one with --port.") from exc
+        cause = exc.strerror or "it is taken"  # by a server to this machine; Gradio says what to do in terms of its own
+        raise SanadError(f"Can't serve on {access.host}, port {port}: {cause}. Give another --port or --host.") from exc
     if mcp and blocks.mcp_error:
         blocks.close()
         raise SanadError(f"{blocks.mcp_error}. {MCP}")
@@ -316,10 +316,13 @@ async def _refused(url: str, cache_dir: str) -> str:
     raise SanadError("A file is uploaded, not named by an address.")
 
 
-def _free(host: str) -> int:
-    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as taken:
-        taken.bind((host, 0))
-        return int(taken.getsockname()[1])
+def _port(host: str, port: int) -> int:
+    """The port, a free one for 0. Raises OSError, which says why, when it can't be had: Gradio would call it taken."""
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as tried:
+        if os.name == "posix":  # elsewhere it would let two have one port
+            tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # which a server that has just ended held
+        tried.bind((host, port))
+        return int(tried.getsockname()[1])
 
 
 def main() -> None:

@@ -10,6 +10,7 @@ import pytest
 
 import app
 from rag import Answer, Article, Chat, Config, SanadError
+from rag.guard import Access
 from rag.library import Library
 from rag.testing import CALIBRATION, WordEncoder, WordModel
 
@@ -310,6 +311,11 @@ def test_a_port_that_is_taken_is_said():
         port = taken.getsockname()[1]
         with pytest.raises(SanadError, match=f"Can't serve on 127.0.0.1, port {port}.*--port"):
             app.launch(library(), port=port, wait=False)
+
+
+def test_an_address_that_is_not_this_machines_is_not_called_taken():
+    with pytest.raises(SanadError, match="Can't serve on 192.0.2.1, port 7860: .*assign requested address. .*--host"):
+        app.launch(library(), Access("192.0.2.1", everyone=True), wait=False)
 
 
 def test_without_the_package_an_mcp_server_is_refused(monkeypatch):
