@@ -166,12 +166,13 @@ class Session:
         if at is None:
             at = self._at if self._running else -1
         seen, shown = None, 0.0
-        while (now := self.turn(at)) and not (seen and seen.over):
+        while now := self.turn(at):
             if now != seen or time.monotonic() - shown > PULSE:
                 yield at, now
-                shown = time.monotonic()
-            seen = now
-            time.sleep(0 if now.over else BEAT)
+                seen, shown = now, time.monotonic()
+            if now.over:
+                return
+            time.sleep(BEAT)
 
     def stop(self) -> None:
         """End the answer that is being made, or waits: its place is free at once, the model at its next word."""
