@@ -124,7 +124,7 @@ def launch(
     except OSError as exc:
         cause = exc.strerror or "it is taken"  # by a server to this machine; Gradio says what to do in terms of its own
         raise SanadError(f"Can't serve on {access.host}, port {port}: {cause}. Give another --port or --host.") from exc
-    if mcp and blocks.mcp_error:
+    if blocks.mcp_error:
         blocks.close()
         raise SanadError(f"{blocks.mcp_error}. {MCP}")
     if server := blocks.mcp_server_obj:
