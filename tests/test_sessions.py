@@ -137,7 +137,8 @@ def test_an_error_while_opening_is_told_and_the_next_who_asks_tries_again():
 def test_an_article_is_found_by_a_beginning_of_its_hash_that_no_other_has():
     shelf = library()
     assert shelf.find() == HARBOUR and shelf.find(ORCHARD.hash[:8]) == ORCHARD
-    with pytest.raises(ArticleError, match="The hash of no articles begins with 'zz'"):
+    known = f"{HARBOUR.hash[:12]}, {ORCHARD.hash[:12]}"
+    with pytest.raises(ArticleError, match=f"^The hash of no articles begins with 'zz'. Give more of one of: {known}.$"):
         shelf.find("zz")
 
 
@@ -223,8 +224,11 @@ def test_a_question_waits_for_its_article_and_can_be_stopped_meanwhile():
     assert session.turn(0).waits == ("encoding sentences", 1, 4)
     session.stop()
     assert (session.turn(0).state, session.turn(0).waits) == ("stopped", None)
+    again = session.ask(FEES)
+    assert [session.turn(at).waits for at in (0, again)] == [None, ("encoding sentences", 1, 4)]
     go.set()
-    assert answered(session, FEES).state == "done"
+    *_, (_, exchange) = session.follow(again)
+    assert exchange.state == "done"
 
 
 def test_errors_are_said_in_the_turn(caplog):
