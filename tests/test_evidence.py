@@ -88,7 +88,8 @@ def test_where_all_that_is_near_are_first_rows_of_tables_they_are_looked_at():
 
 def said(worded):
     """Questions with choices, with the first of each and with the last."""
-    return [re.sub("{(.*?)}", lambda choices: choices[1].split("|")[place], one) for one in worded for place in (0, -1)]
+    ends = (r"{([^|}]*)[^}]*}", r"{[^}]*?([^|}]*)}")
+    return [re.sub(end, r"\1", one) for one in worded for end in ends]
 
 
 BYLINE = """
@@ -102,7 +103,8 @@ Wie heisst der Autor des Artikels?|Von wem stammt der Artikel?|Von wann ist dies
 نويسنده این مقاله كيست؟|این مقاله کی منتشر شد؟|کی این مقاله رو نوشته؟|مضمون کس نے لکھا ہے؟|מי המחבר של המאמר?|מיהו כותב הכתבה?
 इस लेख को किसने लिखा है?|यह लेख कब लिखा गया था?|BU MAKALEYİ KİM YAZDI?|Makaleyi kim yazmis|Makale kim tarafından yazıldı?
 ai viet bai bao nay|Bài viết này do ai viết?|Bài báo này được đăng khi nào?|Cine e autorul articolului?
-Cand a aparut acest articol?|ποιος εγραψε το αρθρο|Πότε γράφτηκε αυτό το άρθρο;|谁写的这篇文章？|這篇文章的作者是誰？|本文是何时发表的？|誰がこの記事を書いたのですか？
+Cand a aparut acest articol?|ποιος εγραψε το αρθρο|Πότε γράφτηκε αυτό το άρθρο;|谁写的这篇文章？|這篇文章的作者是誰？
+本文是何时发表的？|誰がこの記事を書いたのですか？
 누가 이 기사를 썼나요?|이 기사는 언제 나왔나요?|บทความนี้เขียนโดยใคร|บทความนี้เผยแพร่เมื่อไหร่|Chi è l’autore di quest’articolo?
 Di quando è l'articolo?|Quem e o autor deste artigo|Quando este artigo foi escrito?|Door wie is dit artikel geschreven?
 Kto napisal ten tekst?|Kiedy ukazał się artykuł?|Vem är artikelns författare?|När är artikeln från?
@@ -120,7 +122,9 @@ Fassen Sie den Artikel bitte zusammen|Kannst du den Artikel zusammenfassen?|Kurz
 תסכם לי את המאמר|תקציר|यह लेख किसके बारे में है?|लेख का मुख्य विचार क्या है?|Makale neden bahsediyor?
 Bu makaleyi özetler misin?|Makalede ne anlatiliyor?|Bài này nói về điều gì?|Hãy tóm tắt bài viết này
 noi dung chinh cua bai bao la gi|Despre ce e vorba în acest articol?|Poti rezuma articolul?|Για τι μιλάει αυτό το άρθρο;
-Μπορείς να συνοψίσεις το άρθρο;|这篇文章主要讲了什么？|请概括文章的主要内容|這篇文章在講什麼？|帮我总结一下|この記事の要点は何ですか？|この記事をまとめてください|이 기사는 무슨 내용인가요?
+Μπορείς να συνοψίσεις το άρθρο;|这篇文章主要讲了什么？|请概括文章的主要内容
+這篇文章在講什麼？|帮我总结一下
+この記事の要点は何ですか？|この記事をまとめてください|이 기사는 무슨 내용인가요?
 기사를 간단히 요약해줘|ช่วยสรุปบทความนี้ให้หน่อย|Riassumi brevemente|Di che cosa tratta questo articolo?|Do que trata este artigo?
 Pode resumir o artigo?|Waarover gaat dit artikel?|Kun je het artikel samenvatten?|O czym mówi artykuł?
 Czy możesz streścić ten artykuł?|Kan du sammanfatta artikeln?|Artikel ini membahas tentang apa?|Tolong rangkum artikel ini
@@ -131,7 +135,8 @@ Who is the author of the study?|Qui a écrit le texte de la chanson ?|Que dit l'
 Wer hat den Text des Liedes geschrieben?|Worum geht es in dem Gesetz?|¿De qué se trata la ley?|¿Quién escribió el texto?
 Что говорится в статье 5?|Кто написал текст?|من كتب نص الاتفاق؟|ما موضوع القمة؟|ماذا تقول المادة الخامسة؟|نویسنده کتاب کیست؟
 על מה הספר?|किताब का लेखक कौन है?|Konferansın konusu ne?|Ai viết bài hát này?|Ce spune articolul 5?|Τι λέει το άρθρο 5;
-第五条讲什么？|这首歌是谁写的？|法律の内容は？|이 책은 누가 썼나요?|กฎหมายนี้เกี่ยวกับอะไร|Di cosa si tratta?|O que diz o artigo 5?|Waar gaat de wet over?
+第五条讲什么？|这首歌是谁写的？|法律の内容は？|이 책은 누가 썼나요?
+กฎหมายนี้เกี่ยวกับอะไร|Di cosa si tratta?|O que diz o artigo 5?|Waar gaat de wet over?
 """
 
 
