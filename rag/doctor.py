@@ -26,8 +26,8 @@ from rag.config import Config, processors
 from rag.errors import SanadError
 from rag.loading import CHATS, load_encoder, load_model
 
-NEEDED = 2_500_000_000
-"""Bytes that the cache should have room for: 1.7 GB of the default weights once assembled, the rest for articles."""
+PREPARED, READ = 500_000_000, 100_000_000
+"""Bytes of the cache that the prepared encoder takes, in float32, and a long article's index and reading."""
 MEMORY, MEMORY_SMALL = 3_000_000_000, 2_000_000_000
 """Bytes of memory that the default weights, or the small ones, and one article take, with some to spare."""
 
@@ -149,9 +149,18 @@ def _cache(config: Config) -> Check:
     except SanadError as exc:
         return Check("cache", str(folder), str(exc))
     used = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
-    free = shutil.disk_usage(folder).free
-    short = f"Free {(NEEDED - used - free) / 1e9:.1f} GB, or point SANAD_CACHE elsewhere." if used + free < NEEDED else ""
+    free, more = shutil.disk_usage(folder).free, _missing(config) + READ
+    short = f"Have {more / 1e6:,.0f} MB free there, or point SANAD_CACHE elsewhere." if free < more else ""
     return Check("cache", f"{folder}, {used / 1e9:.2f} GB used, {free / 1e9:.1f} GB free", short)
+
+
+def _missing(config: Config) -> int:
+    """Bytes of the weights and of the prepared encoder that the cache does not have yet."""
+    wanted = {config.cache / "weights" / CHATS[config.model].name: CHATS[config.model].size} if config.model in CHATS else {}
+    if config.encoder == "default":
+        wanted[config.cache / "weights" / weights.ENCODER.name] = weights.ENCODER.size
+        wanted[encoder.prepared(config.cache)] = PREPARED
+    return sum(size for path, size in wanted.items() if not path.exists())
 
 
 def _kept(config: Config, progress: Progress | None) -> Check:

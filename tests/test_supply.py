@@ -4,6 +4,7 @@ import pickle
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
 
@@ -239,12 +240,22 @@ def test_a_cache_that_cannot_be_written_is_found(tmp_path):
     assert found.mend.startswith(f"Can't write to {tmp_path / 'file' / 'cache'}: Not a directory") and "SANAD_CACHE" in found.mend
 
 
-def test_a_full_disk_is_found(config, monkeypatch):
+def test_a_disk_without_room_for_what_is_still_to_be_written_is_found(config, monkeypatch):
+    """1,117 MB of the model, 72 of the encoder, 500 of it prepared, and 100 for an article; later the last alone."""
     usage = shutil.disk_usage(config.cache.parent)
-    monkeypatch.setattr(doctor.shutil, "disk_usage", lambda folder: usage._replace(free=500_000_000))
-    assert check(config, "cache").mend == "Free 2.0 GB, or point SANAD_CACHE elsewhere."
-    monkeypatch.setattr(doctor.shutil, "disk_usage", lambda folder: usage._replace(free=3_000_000_000))
+    monkeypatch.setattr(doctor.shutil, "disk_usage", lambda folder: usage._replace(free=free))
+    free = 1_700_000_000
+    assert check(config, "cache").mend == "Have 1,789 MB free there, or point SANAD_CACHE elsewhere."
+    assert check(replace(config, model="small"), "cache").mend == check(replace(config, model="a.gguf"), "cache").mend == ""
+    (config.cache / "weights").mkdir(parents=True)
+    (config.cache / "weights" / doctor.weights.CHAT.name).touch()
     assert check(config, "cache").mend == ""
+    (config.cache / "weights" / doctor.weights.ENCODER.name).touch()
+    doctor.encoder.prepared(config.cache).mkdir(parents=True)
+    free = 200_000_000
+    assert check(config, "cache").mend == ""
+    free = 50_000_000
+    assert check(config, "cache").mend == "Have 100 MB free there, or point SANAD_CACHE elsewhere."
 
 
 @pytest.mark.parametrize("suffix", [".faiss", ".cells"])
