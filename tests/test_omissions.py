@@ -182,6 +182,7 @@ def test_only_whole_lines_of_what_a_site_says_are_left_out(line, left_out):
         ("ann lee\n@annlee", 2),
         ("Élodie Durand\nelodie@example.org", 2),
         ("أحمد علي\n@ahmad", 2),
+        ("رفضت موسكو.\n@ahmad", 1),
     ],
 )
 def test_before_an_address_only_a_full_name_is_a_byline(text, left_out):
@@ -222,6 +223,7 @@ def test_the_only_byline_names_the_author(lines, author):
         ("12 people came to the meeting in the great old hall.", "In all 312 people came to the meeting in the great old hall."),
         ("500 people came to the meeting in the great old hall.", "So 1 500 people came to the meeting in the great old hall."),
         ("the gates of the old harbour stay open for the art", "He said the gates of the old harbour stay open for the artist."),
+        ("Able hands are all that the old harbour needs today.", "Unable hands are all that the old harbour needs today."),
         ("राम ने कल शाम दिल्ली में उस की बात मान ली और घर चला गया", "राम ने कल शाम दिल्ली में उस के बात मान ली और घर चला गया"),
     ],
 )
