@@ -5,8 +5,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from rag import Article, Chat, Config
+from rag.__main__ import app
 from rag.bench import Measure, _questions, _start, _written, bench, save
 from rag.testing import CALIBRATION, WordEncoder, WordModel
 
@@ -32,6 +34,19 @@ def test_measures_are_saved_as_json_and_growth_as_a_picture(tmp_path):
     saved = json.loads((tmp_path / "bench.json").read_text("utf-8"))
     assert saved["settings"] == {"threads": 2} and [m["value"] for m in saved["measures"]] == [0.25, 0.25, 2.5, 2.5]
     assert (tmp_path / "first-word.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_command_prints_each_measure_and_writes_them(tmp_path, monkeypatch):
+    asked = []
+    monkeypatch.setattr("rag.bench.bench", lambda config, **given: asked.append((config.threads, given)) or iter(GROWN))
+    options = ["--threads", "1", "--repeats", "5", "--no-grow", "--out", str(tmp_path / "new")]
+    said = CliRunner().invoke(app, ["bench", *options])
+    assert (said.exit_code, said.stdout.splitlines()) == (0, list(map(str, GROWN)))
+    [(threads, given)] = asked
+    assert (threads, given["repeats"], given["grow"]) == (1, 5, False)
+    saved = json.loads((tmp_path / "new" / "bench.json").read_text("utf-8"))
+    assert saved["settings"] == {"model": "default", "encoder": "default", "threads": 1, "repeats": 5}
+    assert len(saved["measures"]) == len(GROWN)
 
 
 def test_weights_that_answer_no_question_are_measured_all_the_same(caplog):

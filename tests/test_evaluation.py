@@ -253,6 +253,19 @@ def test_what_calibrate_made_is_given_to_evaluate(command, tmp_path):
     assert json.loads((tmp_path / "figures.json").read_text("utf-8"))["figures"]["false abstention"] == 1.0
 
 
+def test_a_calibration_is_fitted_to_the_weights_that_are_named(command, tmp_path, monkeypatch):
+    def load(config, *_):
+        loaded.add((config.model, config.encoder, config.threads))
+        return WordModel()
+
+    loaded = set()
+    monkeypatch.setattr("rag.chat.load_model", load)
+    monkeypatch.setattr("rag.loading.load_model", load)
+    docs, named = written(tmp_path / "docs.json", squad(7)), ["--model", "a.gguf", "--encoder", "mine", "--threads", 1]
+    result = command("--docs", docs, "--questions", docs, "--out", tmp_path / "made.json", *named, do="calibrate")
+    assert result.exit_code == 0 and loaded == {("a.gguf", "mine", 1)}
+
+
 @pytest.mark.parametrize("content", [None, "{}"])
 def test_a_calibration_can_be_made_where_the_environment_names_one_that_is_missing_or_of_another_version(
     command, tmp_path, monkeypatch, content
