@@ -8,6 +8,7 @@ from typer.testing import CliRunner
 
 from rag import Article, Config, SanadError
 from rag import __main__ as cli
+from rag.guard import Access, read_logins
 from rag.log import log, recorded, tell
 from tests.test_page import opener
 
@@ -157,6 +158,27 @@ def test_an_article_without_a_name_is_not_the_bundled_one():
 def test_the_version_is_that_of_the_distribution():
     said = CliRunner().invoke(cli.app, ["--version"])
     assert (said.exit_code, said.stdout) == (0, f"sanad {metadata.version('sanad-rag')}\n")
+
+
+def test_serve_hands_on_what_it_is_told_and_tells_each_question(answers, monkeypatch, tmp_path):
+    def launch(library, access, port, *, mcp):
+        served.append(([one.title for one in library.articles], library.config.threads, access, port, mcp))
+        recorded(answers[0], HARBOUR)
+
+    served, files, logins = [], [tmp_path / "one.txt", tmp_path / "two.txt"], tmp_path / "logins"
+    monkeypatch.setattr("app.launch", launch)
+    for file in files:
+        file.write_text(f"The harbour closed at {file.stem}.")
+    logins.write_text("ann:a long password\n")
+    logins.chmod(0o600)
+    asked = ["--article", files[0], "--article", files[1], "--port", 0, "--threads", 1, "--host", "0.0.0.0", "--mcp"]
+    plain = CliRunner().invoke(cli.app, ["serve", *map(str, asked), "--auth", str(logins)])
+    open_ = CliRunner().invoke(cli.app, ["serve", "--host", "0.0.0.0", "--no-auth", "--log-text"])
+    (titles, threads, access, port, mcp), (_, _, everyone, usual, without) = served
+    assert (titles, threads, access, port, mcp) == (["one", "two"], 1, Access("0.0.0.0", read_logins(logins)), 0, True)
+    assert (everyone, usual, without) == (Access("0.0.0.0", everyone=True), 7860, False)
+    first, second = (json.loads(said.stderr.splitlines()[-1]) for said in (plain, open_))
+    assert first["answered"] and "question" not in first and second["question"] == FEES
 
 
 @pytest.mark.parametrize("port", ["-1", "65536"])
