@@ -150,5 +150,5 @@ def _state(tensors: dict[str, np.ndarray], hidden: int) -> dict[str, np.ndarray]
         else:
             table = {"word": "word", "pos": "position", "type": "token_type"}[name.removeprefix("emb.")]
             key, array = f"embeddings.{table}_embeddings.weight", array.reshape(-1, hidden)
-        state[key] = np.ascontiguousarray(array)
+        state[key] = array
     return state

@@ -286,7 +286,7 @@ def mean(values: Iterable[float]) -> float | None:
 def percentile(values: Sequence[float], p: int) -> float | None:
     """The value below which p % of them lie, one of them, to two places."""
     ordered = sorted(values)
-    return round(ordered[min(len(ordered) - 1, int(len(ordered) * p / 100))], 2) if ordered else None
+    return round(ordered[len(ordered) * p // 100], 2) if ordered else None
 
 
 def is_gold(span: Span, gold: Iterable[Span]) -> bool:

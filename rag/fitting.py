@@ -101,9 +101,8 @@ def cross_validated(seen: Sequence[Observation], *, false_abstention: float) -> 
     figures: list[dict[str, float]] = []
     for fold in range(FOLDS):
         held = [one for one in seen if titles[one.article] == fold]
-        if held:
-            rest = [one for one in seen if titles[one.article] != fold]
-            figures.append(measured(held, Calibration.from_dict(fit(rest, false_abstention=false_abstention))))
+        rest = [one for one in seen if titles[one.article] != fold]
+        figures.append(measured(held, Calibration.from_dict(fit(rest, false_abstention=false_abstention))))
     return {name: mean(one[name] for one in figures if not math.isnan(one[name])) for name in figures[0]}
 
 
