@@ -1,6 +1,7 @@
 import ast
 import os
 import pickle
+import re
 import shutil
 import subprocess
 import sys
@@ -12,10 +13,13 @@ import pytest
 from packaging import markers
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+from typer.testing import CliRunner
 
 from rag import Article, Config, doctor
+from rag.__main__ import app
 from rag.doctor import Check, needed
 from rag.errors import WeightsError
+from rag.testing import WordEncoder, WordModel
 from tests.lock import FILE, HEAD, MACHINE, ROOT, found, locked, pins
 from tests.test_page import opener
 
@@ -303,3 +307,26 @@ def test_an_encoder_that_was_not_prepared_or_is_damaged_is_found(config):
     assert check(config, "prepared encoder") == Check("prepared encoder", "the first question prepares it")
     folder.mkdir()
     assert check(config, "prepared encoder").mend == f"Remove {folder}; the next start makes it again."
+
+
+def test_how_fast_the_models_are_is_said_or_why_one_does_not_load(config, monkeypatch):
+    def missing(*_):
+        raise WeightsError("There is none.")
+
+    monkeypatch.setattr(doctor, "load_encoder", lambda *_: WordEncoder())
+    monkeypatch.setattr(doctor, "load_model", missing)
+    *_, encoder, model = doctor.checks(config)
+    assert re.fullmatch(r"default: \d+ sentences/s", encoder.found) and not encoder.mend
+    assert model == Check("chat model", "does not load", "There is none.")
+    monkeypatch.setattr(doctor, "load_model", lambda *_: WordModel())
+    *_, model = doctor.checks(config)
+    assert re.fullmatch(r"words: reads \d+ tokens/s, writes \d+ tokens/s", model.found) and not model.mend
+
+
+def test_the_command_says_what_is_to_be_mended_and_how(monkeypatch):
+    found = [Check("python", "3.11 in [here]"), Check("threads", "9 of 2 processors", "Set fewer.")]
+    monkeypatch.setattr(doctor, "checks", lambda *_: iter(found))
+    said = CliRunner().invoke(app, ["doctor"])
+    assert (said.exit_code, said.stdout) == (1, "✓ python: 3.11 in [here]\n✗ threads: 9 of 2 processors\n  Set fewer.\n")
+    del found[1]
+    assert CliRunner().invoke(app, ["doctor"]).exit_code == 0
