@@ -15,7 +15,7 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 import rag.__main__ as cli
-from rag import Article, Chat, Config, ModelError, SanadError
+from rag import Answer, Article, Chat, Claim, Config, ModelError, SanadError, Turn
 from rag.testing import CALIBRATION, WordEncoder, WordModel
 from tests.test_documents import pdf
 
@@ -88,6 +88,19 @@ def test_a_program_that_calls_the_command_line_may_collect_its_json_in_memory(mo
     with contextlib.redirect_stdout(io.StringIO()) as said:  # which has no encoding
         cli.app(["ask", LANDED, "--json"], standalone_mode=False)
     assert json.loads(said.getvalue())["question"] == LANDED
+
+
+def test_a_conversation_goes_on_from_what_was_understood_and_answered(monkeypatch):
+    class Talk:
+        def ask(self, question, history):
+            asked.append((question, tuple(history)))
+            return Answer(f"{question} In the harbour?", text="Yes [1].", answered=True, claims=(Claim("Yes", (1,), 0.1),))
+
+    asked = []
+    monkeypatch.setattr(cli.Chat, "open", lambda *_, **__: Talk())
+    said = CliRunner().invoke(cli.app, ["chat"], input=" Who?\nWhen?\n\nWhy?\n")
+    assert asked == [("Who?", ()), ("When?", (Turn("Who? In the harbour?", "Yes [1]."),))] and said.exit_code == 0
+    assert "understood as: Who? In the harbour?\nYes [1].\nThe wording is uncertain: compare it" in said.stdout
 
 
 @pytest.mark.parametrize("name", ["threads", "hits", "candidates", "evidence", "max_tokens"])

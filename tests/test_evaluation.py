@@ -238,6 +238,19 @@ def test_a_calibration_that_would_be_a_folder_is_refused_before_anything_is_aske
     assert result.exit_code == 1 and f"{tmp_path} is a folder. Give a file" in result.output.replace("\n", " ")
 
 
+def test_too_few_articles_and_files_without_a_pair_are_refused_before_anything_is_asked(command, tmp_path, monkeypatch):
+    monkeypatch.setattr("rag.loading.load_model", lambda *_: pytest.fail("it was loaded"))
+    few, docs = written(tmp_path / "few.json", squad(5)), written(tmp_path / "docs.json", squad(7))
+    asked = ["--questions", docs, "--out", tmp_path / "made.json"]
+    for given, says in (
+        (["--docs", few, *asked], "5 articles are too few to fit to and check on others; give at least 6."),
+        (["--docs", docs, "--articles", 5, *asked], "5 articles are too few"),
+        (["--docs", docs, "--docs", few, *asked], "2 --docs and 1 --questions were given"),
+    ):
+        result = command(*given, do="calibrate")
+        assert result.exit_code == 1 and says in result.output.replace("\n", " ")
+
+
 def test_what_calibrate_made_is_given_to_evaluate(command, tmp_path):
     docs, made = written(tmp_path / "docs.json", squad(7)), tmp_path / "new/made.json"
     result = command("--docs", docs, "--questions", docs, "--out", made, do="calibrate")
