@@ -15,13 +15,13 @@ install: .venv/.installed
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.11")'
 	@test "$$($(BIN)/python -V 2>&1)" = "$$($(PYTHON) -V)" || rm -rf .venv
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --progress-bar off -c requirements.lock -e ".[weights,dev]"
+	$(BIN)/python -m pip install --quiet --progress-bar off -c requirements.lock -e ".[weights,mcp,dev]"
 	touch $@
 
 # After a change of pyproject.toml: install what it asks for now, and write down what came.
 lock:
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --progress-bar off -e ".[weights,dev]"
+	$(BIN)/python -m pip install --quiet --progress-bar off -e ".[weights,mcp,dev]"
 	mkdir -p build
 	$(BIN)/python -m tests.lock > build/requirements.lock
 	mv build/requirements.lock requirements.lock

@@ -11,7 +11,7 @@ from rag.doctor import needed, version
 ROOT = Path(__file__).parents[1]
 FILE = ROOT / "requirements.lock"
 HEAD = "# Every distribution that is installed, in one version: made by `make lock`, and what `make install` keeps to.\n"
-MACHINE = re.compile("nvidia-|cuda-|triton|audioop-lts|colorama")
+MACHINE = re.compile("nvidia-|cuda-|triton|audioop-lts|colorama|pywin32")
 """Left out: torch asks for these on some machines only, Gradio from Python 3.13 on, others on Windows."""
 
 
@@ -28,10 +28,9 @@ def locked() -> dict[str, str]:
 
 
 def found() -> Iterator[tuple[str, str]]:
-    """What is needed and its version here; of what is not installed, as an extra may be, the one version asked for."""
-    for name, versions in sorted(needed(pins()).items()):
-        exact = [one.version for one in versions if one.operator == "=="]
-        if (here := version(name) or next(iter(exact), None)) and not MACHINE.match(name):
+    """What is needed, and its version here."""
+    for name in sorted(needed(pins())):
+        if (here := version(name)) and not MACHINE.match(name):
             yield name, here
 
 

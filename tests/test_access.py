@@ -300,7 +300,6 @@ def test_with_a_login_the_page_and_its_endpoints_are_served(locked):
 
 
 def test_the_tools_of_an_mcp_server_answer_in_json_and_stand_behind_the_login_too(logins):
-    pytest.importorskip("mcp")
     from mcp import ClientSession
     from mcp.client.streamable_http import streamablehttp_client
 

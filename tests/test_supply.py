@@ -69,7 +69,7 @@ def test_the_lock_names_versions_and_nothing_else():
 def test_make_installs_by_the_lock_and_again_when_it_changes():
     rules = (ROOT / "Makefile").read_text()
     assert ".venv/.installed: pyproject.toml requirements.lock\n" in rules
-    assert '-c requirements.lock -e ".[weights,dev]"\n' in rules
+    assert '-c requirements.lock -e ".[weights,mcp,dev]"\n' in rules
     if make := shutil.which("make"):
         said = subprocess.run([make, "-n", "-B", "install"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
         assert "pip install --quiet --progress-bar off -c requirements.lock" in said
