@@ -131,7 +131,7 @@ def of_byline(question: str) -> bool:
     >>> [of_byline(asked) for asked in ("Quien escribio este articulo", "مَنْ كتب المقالة؟", "MAKALEYİ KİM YAZDI?")]
     [True, True, True]
     """
-    return bool(_asked("byline").fullmatch(letters(typed(question))))
+    return _is(question, "byline")
 
 
 def of_whole(question: str) -> bool:
@@ -140,15 +140,32 @@ def of_whole(question: str) -> bool:
     >>> [of_whole(asked) for asked in ("What is this article about?", "Summarize.", "О чём статья", "What is the law about?")]
     [True, True, True, False]
     """
-    return bool(_asked("whole").fullmatch(letters(typed(question))))
+    return _is(question, "whole")
+
+
+def _is(question: str, kind: str) -> bool:
+    """Whether a question is worded as one of a kind that the languages have."""
+    said = letters(typed(question))
+    return any(len(said) in _ends(said, parts) for parts in _wordings(kind))
+
+
+def _ends(said: str, parts: Sequence[Sequence[str]]) -> set[int]:
+    """Where a text may be after one choice of each part in turn: of a pattern of all of them the compilation would take longer.
+
+    >>> _ends("whowrotethis", [["who"], ["wrote", "wrotet"], ["this", "his", ""]]), _ends("whowrotethis", [["when"]])
+    ({8, 9, 12}, set())
+    """
+    at = {0}
+    for choices in parts:
+        at = {i + len(choice) for i in at for choice in choices if said.startswith(choice, i)}
+    return at
 
 
 @cache
-def _asked(kind: str) -> re.Pattern[str]:
-    """The letters of the questions of a kind that the languages have."""
-    asked = (re.split("[{}]", one) for language in prompts.languages().values() for one in getattr(language, kind))
-    choices = ([map(letters, map(typed, part.split("|"))) for part in parts] for parts in asked)
-    return re.compile("|".join("".join(f"(?:{'|'.join(choice)})" for choice in parts) for parts in choices))
+def _wordings(kind: str) -> list[list[list[str]]]:
+    """The letters of each question of a kind that the languages have, in parts with choices."""
+    worded = (one for language in prompts.languages().values() for one in getattr(language, kind))
+    return [[[letters(typed(choice)) for choice in part.split("|")] for part in re.split("[{}]", one)] for one in worded]
 
 
 def tokens_each(model: ChatModel, question: str) -> float:
