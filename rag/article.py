@@ -19,7 +19,7 @@ from typing import Any
 import prompts
 from rag.datatypes import Omission, Sentence
 from rag.errors import ArticleError
-from rag.lexical import UNSPACED, asking
+from rag.lexical import UNSPACED, apart, typed
 from rag.omissions import author_of, boilerplate, omissions
 from rag.sentences import ROW, split_sentences
 
@@ -40,6 +40,8 @@ Italian. Of 301 questions of mostly one to three words in 13 languages, 35 were 
 of 1,053 longer ones, 18 and 6."""
 ASKS = 200
 """Characters of a text that are looked at for a word that a language asks with: a question is mostly shorter."""
+AMID = re.compile(r"(?<=\w )\w+")
+"""A word behind another: with a capital it is a name and asks nothing, though "kim" is who in Turkish and by whom in Ukrainian."""
 PHRASE = 80
 """Characters of a quotation, at most, that is left out as a language is told: more may be most of an article."""
 QUOTATION = re.compile("|".join(f"{a}[^{b}]{{1,{PHRASE}}}[{b}]" for a, b in ("«»", "»«", ("„", "“”"), "“”", '""')))
@@ -52,7 +54,7 @@ LETTERS = {
     "CYRILLIC": {"ru": re.compile("[ыэёъЫЭЁЪ]"), "uk": re.compile(r"[іїєґІЇЄҐ]|\b(?:[Щщ]о|[Хх]то|[Цц]е|[Кк]оли|[Чч]ому)\b")},
 }
 """Letters of a language that not all of its script have, as they are mostly typed, and what it asks with; the first language
-where none has more."""
+where none has more. Those of Arabic count half, as Persian is typed with them, too; a word that is asked with, as much."""
 
 LINE = re.compile(r"[^\r\n\v\f\x1c-\x1e\x85\u2028\u2029]+")
 HARD_WRAP, FULL = 100, 0.7
@@ -208,7 +210,9 @@ def detect_language(text: str, *expected: str) -> str:
     """
     unquoted = QUOTATION.sub(" ", text)
     unquoted = unquoted if any(map(str.isalpha, unquoted)) else text
-    asks = {code for code, language in prompts.languages().items() if asking(unquoted[:ASKS], language.asks)}
+    begun = unquoted[:ASKS]
+    asked = typed(begun if begun.isupper() else AMID.sub(lambda word: "" if word[0][0].isupper() else word[0], begun))
+    asks = {code for code, language in prompts.languages().items() if re.search(apart("|".join(language.asks)), asked)}
     words = [(script, "".join(letters)) for script, letters in groupby(text, _script) if script]
     scripts, kana = dict[str, float](), 0.0
     for script, word in [one for one in words if not one[1][0].isupper()] or words:
@@ -223,8 +227,11 @@ def detect_language(text: str, *expected: str) -> str:
     if script == "CJK" and (kana > KANA * scripts["CJK"] or "ja" in asks and ("ja" in expected or "zh" not in asks)):
         return "ja"
     if script in LETTERS:
-        own = {language: len(letters.findall(text)) + 2 * (language in asks) for language, letters in LETTERS[script].items()}
-        return max(own, key=lambda language: (own[language], language in expected))
+        own = {
+            language: len(letters.findall(text)) * (1 if language == "ar" else 2) + (language in asks)
+            for language, letters in LETTERS[script].items()
+        }  # fmt: skip
+        return max(own, key=lambda language: (own[language], language in asks, language in expected))
     if script != "LATIN":
         return SCRIPTS.get(script, "en")
     ranked = _identifier().rank(_without_names(unquoted[:2000]))

@@ -181,6 +181,20 @@ def test_what_a_language_asks_with_tells_it_and_what_is_quoted_does_not(language
     assert [(one, detect_language(one)) for one in questions.split("|")] == [(one, language) for one in questions.split("|")]
 
 
+@pytest.mark.parametrize(
+    ("language", "questions"),
+    [
+        ("en", "Did Chi pass?|Did Kim meet Putin?"),
+        ("es", "¿Vino Kim?|¿Ganó Kim?"),
+        ("ru", "Встретился ли Ким с Путиным?|Ким Чен Ын болен?|Самолет Як упал?"),
+        ("fa", "نام من چیست؟|این کم است؟|من از ایران آمدم."),
+    ],
+)
+def test_a_name_or_a_word_that_another_language_asks_with_does_not_tell_it(language, questions):
+    told = [(one, detect_language(one), detect_language(one, language)) for one in questions.split("|")]
+    assert told == [(one, language, language) for one in questions.split("|")]
+
+
 def test_who_asked_in_characters_that_two_languages_share_is_of_the_expected_one():
     assert [detect_language("誰？", *expected) for expected in ((), ("ja",), ("ar",))] == ["zh", "ja", "zh"]
 
