@@ -224,20 +224,20 @@ def _keep(tree: Any) -> None:
     for element in list(tree.iter("figure", "figcaption")):
         element.tag = "p" if element.tag == "figcaption" else "div"
     for element in list(tree.iter("sup")):  # the number of a footnote or a power is no digit of the number before it
-        said, tail = element.text_content(), element.tail
-        if (high := raised(said)) != said:
-            element.clear()
-            element.text, element.tail = high, tail
+        if (high := raised(said := element.text_content())) != said:
+            element.clear(keep_tail=True)
+            element.text = high
     for element in tree.xpath("//table/caption"):  # it would be the table's first row, which names what the others have
         element.tag = "p"
         element.getparent().addprevious(element)
     for term in list(tree.iter("dt")):  # what it is and how much, of a box of facts, are one
         if (said := term.getnext()) is not None and said.tag == "dd":
-            term.tag, term.tail, said.text = "span", f": {said.text or ''}", None
+            colon = "" if term.text_content().rstrip().endswith((":", "：", "?", "？")) else ":"
+            term.tag, term.tail, said.text = "span", f"{colon} {said.text or ''}", None
             said.insert(0, term)
     times = [element for element in tree.iter("time") if CLOCK.match(element.text_content().strip())]
     for element in times if len(times) > 1 else ():  # one is when the page was published
-        element.tag = "p"
+        element.tag = "span" if element.xpath("ancestor::p") else "p"  # a paragraph within another would end it
         for link in element.iterancestors("a"):  # of which a page has many where it has no text
             link.tag = "div"
 

@@ -16,6 +16,13 @@ def test_the_times_of_a_live_blog_are_read_and_shown_with_what_happened_then():
     assert [needed(article, i) for i in range(10)] == [None, None, None, None, 3, 3, None, 6, 6, 6]
 
 
+def test_a_time_within_a_paragraph_stays_before_what_it_says():
+    times = "<p><time>17:20</time> A bridge fell in the south.</p><p>It opens at <a href=#1><time>18:05</time></a> again.</p>"
+    assert of_html(f"<article><p>{PROSE * 3}</p>{times}</article>").text.splitlines()[1:] == [
+        "17:20 A bridge fell in the south.", "It opens at 18:05 again.",
+    ]  # fmt: skip
+
+
 def test_the_one_time_of_a_page_is_when_it_was_published():
     prose = (PROSE * 3).strip()
     assert of_html(f"<article><h1>Talks</h1><time>18:05</time><p>{prose}</p></article>").text == f"Talks\n{prose}"
@@ -35,7 +42,7 @@ def test_what_a_table_is_called_is_not_its_first_row():
 
 
 def test_what_a_box_of_facts_counts_is_in_the_line_of_what_it_is():
-    facts = "<dl><dt>Homeless</dt><dd><b>48,147</b> people</dd><dt>Cost<dd>4 billion<dt>None</dl>"
+    facts = "<dl><dt>Homeless</dt><dd><b>48,147</b> people</dd><dt>Cost:<dd>4 billion<dt>Who pays?<dd>All.<dt>None</dl>"
     assert of_html(f"<article><p>{PROSE * 3}</p>{facts}</article>").text.splitlines()[1:] == [
-        "- Homeless: 48,147 people", "- Cost: 4 billion", "- None",
+        "- Homeless: 48,147 people", "- Cost: 4 billion", "- Who pays? All.", "- None",
     ]  # fmt: skip
