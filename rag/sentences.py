@@ -54,8 +54,11 @@ HIRAGANA = re.compile("[ぁ-ゖ]")
 SPEAKERS = {"en": r"\s+(?:[A-Z][\w.'’-]*\s+){1,4}(?:SAYS)[.,:;]", "zh": "[^，。：；！？“”「」\\s]{1,20}(?:SAYS)(?:。|，?[“「])"}
 """Who said the quotation, and no more: “Why now?” Ann Lee asked. 。”林若冰说，“但… Not a sentence of its own: 。”他表示，今…"""
 QUOTES = "\"”’»」』"
-ROW = re.compile(r"\s*+(?:\||(?!\(?\w{1,4}[.)]\t|\D\t)[^\t\n]{0,100}[\w%).](?:\t[^\t\n]{0,100}+)++(?<![.!?:])$)")
-"""Cells between bars or, as they are copied, tabs: not a speaker or the number of an item before what is said."""
+ROW = re.compile(
+    r"\s*+(?:\||(?!\(?\w{1,4}[.)]\t|\D\t|\d+(?:\.\d+)+\t[^\W\d][^\t\n]*$)"
+    r"[^\t\n]{0,100}[\w%).](?:\t[^\t\n]{0,100}+)++(?<![.!?:])$)"
+)
+"""Cells between bars or, as they are copied, tabs: not a speaker or the number of an item or a heading before what is said."""
 
 _DATA = json.loads(resources.files("rag").joinpath("data/sentences.json").read_text("utf-8"))
 GOES_ON = tuple(_DATA["goes on in Thai"].split())

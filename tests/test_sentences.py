@@ -225,6 +225,7 @@ def test_a_row_of_a_table_is_one_whatever_its_cells_say():
     [
         ("Year\tRevenue", True), ("2024 (approx.)\t1.230 Mio. Euro\t+4 %", True), ("U.S.\t3,1", True), ("1.\tIt was late", False),
         ("•\tA dam", False), ("o\tA road", False), ("Omar:\tWho goes there", False), ("Omar\tMe. And you?", False),
+        ("1.1\tThe price", False), ("2.10.3\tthe buyer pays; and", False), ("1.5\t3.2", True), ("1.5\tmm\t3", True),
     ],
 )  # fmt: skip
 def test_cells_between_tabs_are_a_row_but_what_is_listed_or_said_is_not(text, row):
