@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 import prompts
 from rag.citations import without_markers
@@ -15,6 +16,9 @@ from rag.numbers import digits
 FOLLOW_UP_WORDS, FOLLOW_UP_WIDTH = 4, 24
 """A question of at most as many words, and columns (see `width`) where words have no space between them, is read as a follow-up
 where there is a history; one of twice as many that begins with "and" or the like, too."""
+
+ACCENTED = re.compile("[À-ɏḀ-ỿ]")
+"""A Latin letter with an accent: who types these means another word by È than by E."""
 
 
 def standalone(model: ChatModel, question: str, last: Turn, language: prompts.Language) -> str:
@@ -39,8 +43,11 @@ def follows(question: str, begins: str) -> bool:
     [True, False, True]
     >>> follows("¿Y a qué hora llegó el tren?", "y|pero"), follows("¿A qué hora llegó el tren?", "y|pero")
     (True, False)
+    >>> [follows(asked, "e|ma") for asked in ("E il sindaco quando si è dimesso?", "È vero che il sindaco si è dimesso?")]
+    [True, False]
     """
-    most = 2 if re.match(_begun(begins), typed(question)) else 1
+    fold = str.casefold if ACCENTED.search(question) else typed
+    most = 2 if re.match(_begun(begins, fold), fold(question)) else 1
     return len(question.split()) <= most * FOLLOW_UP_WORDS and width(question) <= most * FOLLOW_UP_WIDTH
 
 
@@ -91,6 +98,6 @@ def _rest(question: str, language: prompts.Language) -> str:
     return re.sub("|".join(map(apart, language.asks)), "", re.sub(rf"^{_begun(language.follows)}", "", typed(question)))
 
 
-def _begun(words: str) -> str:
+def _begun(words: str, fold: Callable[[str], str] = typed) -> str:
     """A pattern of how a question begins that goes on with one of some words, perhaps after ¿ or a quotation mark."""
-    return rf"\W*{apart(words)}"
+    return rf"\W*{apart(words, fold)}"

@@ -52,10 +52,10 @@ def asking(question: str, asks: Iterable[str]) -> set[str]:
 
 
 @cache
-def apart(words: str) -> str:
+def apart(words: str, fold: Callable[[str], str] = typed) -> str:
     """A pattern of words, as they are typed, that stand apart, but for "and" in Arabic and Hebrew, where their script does so."""
     begin, end = ("", "") if UNSPACED.search(words) else (r"(?<!\w)[وفו]?", r"(?!\w)")
-    return rf"{begin}(?:{typed(words)}){end}"
+    return rf"{begin}(?:{fold(words)}){end}"
 
 
 def terms(text: str) -> list[str]:

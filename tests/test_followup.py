@@ -104,3 +104,18 @@ def test_what_a_language_asks_with_is_known_in_its_forms_and_as_it_is_typed(code
 def test_a_question_begins_with_and_also_after_marks_or_without_a_space():
     assert follows("¿Y a qué hora llegó el tren nocturno?", "y") and follows("那么这座桥一共花了多少钱才建成？", "那么?")
     assert not follows("¿A qué hora llegó el tren nocturno?", "y")
+
+
+@pytest.mark.parametrize(
+    ("code", "begins", "does_not"),
+    [
+        ("it", "E il sindaco quando si è dimesso?", "È vero che il sindaco si è dimesso?"),
+        ("pt", "E o prefeito quando saiu ontem?", "É verdade que o prefeito saiu?"),
+        ("vi", "Còn số bị thương là bao nhiêu?", "Con số thương vong là bao nhiêu?"),
+        ("ar", "واين وقع الحادث الكبير بالأمس تماما؟", "وزير الخارجية متى زار القاهرة أمس؟"),
+        ("ro", "Si cand a fost asta prima oara?", "Sibiul cand a fost asta prima oara?"),
+    ],
+)
+def test_a_word_with_an_accent_is_not_the_and_without_it(code, begins, does_not):
+    follow = prompts.language(code).follows
+    assert [follows(asked, follow) for asked in (begins, does_not)] == [True, False]
