@@ -57,11 +57,11 @@ CREDIT = re.compile(rf"^{OPENS}(?:(?P<photo>{_said('photo')})|{_said('source')})
 AGENCY = re.compile(_said("agency"), re.IGNORECASE)
 DATES = rf"[\W\d]|(?<![^\W\d])(?:{_said('published')}|{_said('dates')})(?![^\W\d])"
 DATELINE = re.compile(
-    rf"^{_said('published')}(?=\W)(?=.*(?<!\d)\d{{1,2}}(?!\d))(?=.*\d\D+\d)(?:{DATES})+$", re.IGNORECASE
+    rf"^{_said('published')}(?=\W)(?=.*(?<!\d)\d{{1,2}}(?!\d))(?=.*\d\D+\d)(?:{DATES})++$", re.IGNORECASE
 )
 """When it was published: a day, a month and a year or the time of day, and no other word. "Published 1925" may be of a book."""
 CLOCK = re.compile(
-    rf"(?!.*\d{{4}})(?:[01]?\d|2[0-4])(?:[:h][0-5]\d|\.[0-5]\d(?=\s?[^\W\d])|(?=\s?[ap]\.?m\b))(?:{DATES})*$", re.IGNORECASE
+    rf"(?!.*\d{{4}})(?:[01]?\d|2[0-4])(?:[:h][0-5]\d|\.[0-5]\d(?=\s?[^\W\d])|(?=\s?[ap]\.?m\b))(?:{DATES})*+$", re.IGNORECASE
 )
 """A time of day, and no other word but a day's: above what happened then, in a live blog. With a year it is the article's own."""
 NAMED = re.compile(
