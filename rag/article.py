@@ -41,7 +41,7 @@ of 1,053 longer ones, 18 and 6."""
 ASKS = 200
 """Characters of a text that are looked at for a word that a language asks with: a question is mostly shorter."""
 AMID = re.compile(r"(?<=\w )\w+")
-"""A word behind another: with a capital it is a name and asks nothing, though "kim" is who in Turkish and by whom in Ukrainian."""
+"""A word behind another: with a capital it is a name and asks nothing, though "kim" is "who" in Turkish."""
 PHRASE = 80
 """Characters of a quotation, at most, that is left out as a language is told: more may be most of an article."""
 QUOTATION = re.compile("|".join(f"{a}[^{b}]{{1,{PHRASE}}}[{b}]" for a, b in ("«»", "»«", ("„", "“”"), "“”", '""')))
