@@ -65,10 +65,11 @@ CLOCK = re.compile(
 )
 """A time of day, and no other word but a day's: above what happened then, in a live blog. With a year it is the article's own."""
 NAMED = re.compile(
-    r"(?:(?:(?:written |reported )?by|par|von|por|door|av|oleh|מאת|автор)\s*:?\s+(?!der\b|de\b)"
+    r"(?:(?:(?:(?:written |reported )?by|par|von|por|oleh|מאת|автор)\s*:?|(?:door|av)\s*:)\s+(?!der\b|de\b)"
     r"|(?:بقلم\s*:?|كتبت?\s*:)\s*)",
     re.IGNORECASE,
 )
+"""Whom a text is by. Without a colon "Door Closes" is a headline in English, "Av Mevsimi" in Turkish."""
 APART = re.compile(r"\s*[,،、&/|]\s*|\s+(?:and|et|und|y|e|и|via)\s+")
 SMALL = {"de", "del", "da", "di", "van", "von", "der", "den", "du", "la", "al", "el", "bin", "ibn"}
 """Words of a name that need no capital."""
