@@ -195,14 +195,14 @@ def detect_language(text: str, *expected: str) -> str:
     The script is that of most words; those with a capital may be names, which do not tell it, and two characters of Chinese
     or Japanese are a word. Nor do names of several words tell the language, nor what is quoted. Of languages that are as near,
     English and the `expected` ones are LIKELY, and those that ask with a word of the text. Such a word tells its script, where it
-    comes first, and its language, where it is all.
+    comes first, and its language, where it is all. A last word that is no name tells its script where the first one has it too.
 
     >>> detect_language("لماذا رفضت موسكو؟"), detect_language("Почему Москва отказала?"), detect_language("…")
     ('ar', 'ru', 'en')
     >>> detect_language("Quando?"), detect_language("Quando?", "pt"), detect_language("Qui est Andrés Pulido ?")
     ('it', 'pt', 'fr')
-    >>> detect_language("Who is فهد الحربي?"), detect_language("Кто такая 林若冰?"), detect_language("Wann?")
-    ('en', 'ru', 'de')
+    >>> detect_language("Who is فهد الحربي?"), detect_language("Did فهد الحربي come?"), detect_language("Wann?")
+    ('en', 'en', 'de')
     >>> detect_language("Dove?"), detect_language("Wer sagte „I have a dream“?"), detect_language("Date?")
     ('it', 'de', 'en')
     >>> detect_language("誰？", "ja"), detect_language("چه كسي آمد؟"), detect_language("Як?")
@@ -222,7 +222,8 @@ def detect_language(text: str, *expected: str) -> str:
     script = max(scripts, key=scripts.__getitem__, default="")
     first = _asking().get(words[0][1].casefold(), []) if words else []
     asks.update(first)
-    if first and sum(scripts.values()) - scripts.get(words[0][0], 0) <= NAME:
+    around = words and words[0][0] == words[-1][0] and words[-1][1].islower()
+    if (first or around) and sum(scripts.values()) - scripts.get(words[0][0], 0) <= NAME:
         script = words[0][0]
     if script == "CJK" and (kana > KANA * scripts["CJK"] or "ja" in asks and ("ja" in expected or "zh" not in asks)):
         return "ja"
