@@ -11,7 +11,6 @@ from rag.decoding import QUESTION_MARKS, letters
 from rag.evidence import width
 from rag.lexical import STEM, apart, asking, terms, typed
 from rag.models import ChatModel
-from rag.numbers import digits
 
 FOLLOW_UP_WORDS, FOLLOW_UP_WIDTH = 4, 24
 """A question of at most as many words, and columns (see `width`) where words have no space between them, is read as a follow-up
@@ -66,10 +65,9 @@ def completes(said: str, question: str, last: str, language: prompts.Language) -
     >>> completes("Who came? And how many fish did they bring?", "And how many fish did they bring?", "Who came?", en)
     False
     """
-    told = {digits(term) or term for term in terms(typed(said))}
     two = len(question.split()) > FOLLOW_UP_WORDS and sum(map(said.count, QUESTION_MARKS)) > 1
     one = bool(said) and not said.endswith("…") and not two and letters(said) != letters(last)
-    return one and _carried(question, language) <= told
+    return one and _carried(question, language) <= set(terms(typed(said)))
 
 
 def _carried(question: str, language: prompts.Language) -> set[str]:
@@ -78,8 +76,7 @@ def _carried(question: str, language: prompts.Language) -> set[str]:
     >>> _carried("¿Y cuándo en 2021?", prompts.language("es")), _carried("¿Cuántos decodificadores?", prompts.language("es"))
     ({'2021'}, {'decodi'})
     """
-    asked = {digits(term) or term for term in terms(_rest(question, language))}
-    return {term for term in asked if len(term) >= STEM or term.isdigit()}
+    return {term for term in terms(_rest(question, language)) if len(term) >= STEM or term.isdigit()}
 
 
 def bare(question: str, language: prompts.Language) -> bool:

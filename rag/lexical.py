@@ -21,10 +21,10 @@ Mayfield 2004); letters that must be left of an Arabic one."""
 
 
 def words(text: str) -> list[str]:
-    """The words of a text: lower case, no marks, no articles, Arabic letters of one sound as one.
+    """The words of a text: lower case, no marks, no articles, Arabic letters of one sound as one, all digits as ASCII ones.
 
-    >>> words("The émigrés, ２.5"), words("إلى الدُّوَلِ"), words("المسؤول الآن")
-    (['émigrés', '2', '5'], ['الي', 'دول'], ['مسوول', 'الان'])
+    >>> words("The émigrés, ２.5"), words("إلى الدُّوَلِ"), words("المسؤول الآن ١٩٧٢")
+    (['émigrés', '2', '5'], ['الي', 'دول'], ['مسوول', 'الان', '1972'])
     """
     return _apart(text, str.isalnum)
 
@@ -87,7 +87,7 @@ def stem(word: str) -> str:
 
 def _apart(text: str, letter: Callable[[str], bool]) -> list[str]:
     folded = unicodedata.normalize("NFKC", text).lower().translate(ALEF)
-    spaced = "".join(c if letter(c) else " " for c in folded if not unicodedata.combining(c))
+    spaced = "".join(str(unicodedata.decimal(c, c)) if letter(c) else " " for c in folded if not unicodedata.combining(c))
     found = (word for word in spaced.split() if word not in ("a", "an", "the"))
     return [word[2:] if word.startswith("ال") and len(word) > 4 else word for word in found]
 

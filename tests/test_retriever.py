@@ -28,6 +28,13 @@ def test_words_in_common_count_less_each_in_a_longer_question():
     assert once[1] > 0 and twice[1] == pytest.approx(2 / 2**0.5 * once[1])
 
 
+def test_a_year_is_found_in_whatever_digits_it_is_asked_for():
+    article = Article.from_text("\n".join(f"بلغت ميزانية البلدية في عام {year} ملايين." for year in ("٢٠٢٠", "٢٠٢١", "٢٠٢٢")))
+    for asked in ("كم بلغت في 2021؟", "كم بلغت في ٢٠٢١؟"):
+        before, found, after = lexical(asked, article)
+        assert found > before == after
+
+
 def test_words_in_common_count_in_the_articles_language_alone():
     assert lexical("Quels herons pêchent dans la rivière ?") == [0, 0, 0]
     assert max(lexical("Quando?", Article.from_text("La ruota gira quando il canale è pieno. Il mulino è rosso."))) > 0
