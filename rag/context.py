@@ -1,6 +1,8 @@
 """Which other sentences a sentence is not understood without: they are seen, and cited, with it."""
 from __future__ import annotations
 
+import re
+
 from rag.article import LISTED, Article
 from rag.omissions import CLOCK
 from rag.sentences import CLOSING, ROW
@@ -9,6 +11,7 @@ ITEMS, HEADINGS = 8, 4
 """Sentences of a list that are shown with what introduces it, at most, and lines without a mark that are verses, at least."""
 ENTRY = 3
 """Sentences of a live blog that are shown with the time above them, at most."""
+BLANK = re.compile(r"\n\s*\n")
 COLONS, MARKS = (":", "："), tuple(".!?؟。！？…۔।॥;؛")
 
 
@@ -61,9 +64,9 @@ def needed(article: Article, i: int) -> int | None:
     >>> article = Article.from_text("The bases lie in allied countries to this very day; which Moscow has refused to change. So.")
     >>> [needed(article, i) for i in range(3)]
     [None, 0, None]
-    >>> article = Article.from_text("| Year | Income |\\n| 2021 | 4 million |\\n| 2022 | 5 million |")
-    >>> [needed(article, i) for i in range(3)]
-    [None, 0, 0]
+    >>> article = Article.from_text("| Year | Income |\\n|---|---|\\n| 2021 | 4 million |\\n\\n| Fee | Of |\\n| 9 | Ann |")
+    >>> [needed(article, i) for i in range(4)]
+    [None, 0, None, 2]
     >>> article = Article.from_text("Omar: Could we ship without payments?\\nHanna: No, never.\\nWei: Why?")
     >>> [needed(article, i) for i in range(3)]
     [1, None, None]
@@ -72,7 +75,7 @@ def needed(article: Article, i: int) -> int | None:
     [None, None, 1, 1, 1, None, 5]
     """
     sentences, first = article.sentences, i
-    while _row(article, first) and _row(article, first - 1):
+    while _same_table(article, first):
         first -= 1
     if first < i:
         return first
@@ -95,8 +98,12 @@ def heads(article: Article, i: int) -> bool:
     >>> [heads(article, i) for i in range(2)]
     [True, False]
     """
-    return _row(article, i) and _row(article, i + 1) and not _row(article, i - 1)
+    return _same_table(article, i + 1) and not _same_table(article, i)
 
 
-def _row(article: Article, i: int) -> bool:
-    return 0 <= i < len(article.sentences) and bool(ROW.match(article.sentences[i].text))
+def _same_table(article: Article, i: int) -> bool:
+    """Whether sentence i is a row, and the one before it a row of the same table: no blank line is between them."""
+    if not 0 < i < len(article.sentences):
+        return False
+    before, here = article.sentences[i - 1 : i + 1]
+    return bool(ROW.match(before.text) and ROW.match(here.text) and not BLANK.search(article.text, before.end, here.start))
