@@ -156,7 +156,7 @@ def test_a_few_letters_of_another_language_do_not_change_that_of_a_text(language
 
 def test_of_languages_that_are_as_likely_the_expected_one_is_meant():
     assert [detect_language("Reddetti mi?", *expected) for expected in ((), ("tr",), ("ar", "tr"))] == ["it", "tr", "tr"]
-    assert detect_language("Warum?", "tr") == "de"
+    assert detect_language("Warum?", "tr") == "de" and detect_language("OK", "fr") == "fr"
     assert [detect_language("Парламент?", *expected) for expected in ((), ("uk",))] == ["ru", "uk"]
     asked = ("Хто це?", "Що сталося?", "Кто это?", "Что случилось?")
     assert [detect_language(question) for question in asked] == ["uk", "uk", "ru", "ru"]
@@ -166,11 +166,13 @@ def test_of_languages_that_are_as_likely_the_expected_one_is_meant():
     ("language", "questions"),
     [
         ("en", "More|Date?|What is AI?|AI?|Did many come?|Who is Kim?"),
-        ("de", "Und wer?|Wohin?|Wer starb?|Wer sagte „I have a dream“?|Wieso?"),
+        ("de", "Und wer?|Was?|Wohin?|Wer starb?|Wer sagte „I have a dream“?|Wieso?"),
         ("tr", "Kim reddetti?|Ve kim?|Nereye?|Niye?"),
         ("fr", "Et qui ?|Qui a dit « I have a dream » ?|Où ?"),
-        ("it", "Dove?|E chi?"),
-        ("es", "Donde?|Cuanto?|¿Qué significa «fait accompli»?"),
+        ("it", "Dove?|Che?|E chi?"),
+        ("nl", "Wat?"),
+        ("pl", "Co?"),
+        ("es", "Donde?|Cuanto?|¿Qué significa «fait accompli»?|«¿Quién vino?»"),
         ("ro", "Cand?|Dar cine?|Cati?"),
         ("pt", "Por quê?|E onde?"),
         ("fa", "كجا؟|چه كسي؟"),
@@ -224,6 +226,11 @@ def test_in_a_hard_wrapped_text_items_rows_headings_and_turns_are_apart():
     assert [s.text for s in Article.from_text("\n".join(["Wrapped.", "", *lines])).sentences] == ["Wrapped.", *lines]
 
 
+def test_a_text_is_hard_wrapped_in_windows_line_ends_too():
+    lines = ["Harbours", "", FULL, "March at noon.", " ", "End"]
+    assert [s.text for s in Article.from_text("\r\n".join(lines)).sentences] == ["Harbours", "\r\n".join(lines[2:4]), "End"]
+
+
 def test_in_a_hard_wrapped_mail_what_is_quoted_goes_on_over_its_lines():
     lines = ["On Friday Tom Berger <tom@a.example> wrote:", "> Ann,", ">"]
     lines += ["> the test of the new warehouse failed;\n> we need 450."]
@@ -251,6 +258,8 @@ FULL = "The committee of the northern harbours met on the fourth of"
     [
         ["Harbours", "", FULL, "", "March at noon.", "", "End"],
         ["Harbours", "", f"# {FULL}", "March at noon.", "", "End"],
+        ["Harbours", "", f"  # {FULL}", "March at noon.", "", "End"],
+        ["Harbours", "", f"{FULL} {FULL}", "March at noon.", "", "End"],
         ["Harbours", "", f"> {FULL}", ">> March at noon.", "", "End"],
         ["Harbours", "", FULL, "March at noon."],
         ["港口", "", "委员会在北部", "三月港口讨论渔业和航运问题。", "", "完"],
