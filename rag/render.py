@@ -41,7 +41,7 @@ def turn(exchange: Exchange, number: int, *, titled: bool = False) -> str:
     """A question and its answer, as far as it has come; `titled`, with the title of the article before it."""
     answer, language = exchange.answer, _labelled(exchange.answer.language)
     say = labels(language)
-    asked = detect_language(exchange.asked)
+    asked = detect_language(exchange.asked, exchange.article.language)
     cards = "".join(_card(exchange, c, say) for c in answer.citations) if exchange.state == "done" else ""
     title = f'<p class="of" {tongue(exchange.article.language)}>{escape(exchange.article.title)}</p>' if titled else ""
     return (

@@ -120,7 +120,7 @@ class Session:
             history = [
                 Turn(e.answer.question, e.answer.text) for e in before if e.state == "done" and e.article.hash == article.hash
             ]
-            answer = Answer(question, language=language or detect_language(question), stage="searching")
+            answer = Answer(question, language=language or detect_language(question, article.language), stage="searching")
             place = self._admitted(article)
             self.article, self.exchanges = article, (*before, Exchange(question, article, answer), *after)
             self._running, self._at, self._looked = place, at, time.monotonic()

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from rag import Article, ArticleError, Config, ModelError, QuestionError, SanadError
+from rag import Article, ArticleError, Config, ModelError, QuestionError, SanadError, render
 from rag.citations import without_markers
 from rag.library import KEPT, Library
 from rag.sessions import ARTICLES, SESSIONS, Session, Sessions
@@ -175,6 +175,17 @@ def test_a_question_is_answered_as_by_the_chat():
 
 def plain(answer):
     return {**answer.to_dict(), "timings": None}
+
+
+def test_a_question_is_shown_in_the_language_that_it_is_answered_in_from_the_first():
+    slow, reached, go = held("opening the article", 0, 0)
+    session = Session(library(Article.from_text("O moinho gira quando o canal está cheio."), open_chat=slow))
+    at = session.ask("Quando?")
+    assert reached.wait(30) and session.exchanges[at].answer.language == "pt"
+    assert '<p class="asked" lang="pt"' in render.turn(session.exchanges[at], at)
+    go.set()
+    *_, (_, exchange) = session.follow(at)
+    assert exchange.answer.language == "pt"
 
 
 def test_language_and_number_of_sentences_can_be_set():
