@@ -38,7 +38,7 @@ def introduced(article: Article, i: int) -> range:
         return range(0)
     end = at
     while end < min(len(sentences), at + ITEMS) and (
-        LISTED.match(sentences[end].text) or end > at and sentences[end].paragraph == sentences[end - 1].paragraph
+        LISTED.match(sentences[end].text) or sentences[end].paragraph == sentences[end - 1].paragraph
     ):
         end += 1
     return range(at, max(end, at + 1))

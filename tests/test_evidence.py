@@ -9,7 +9,7 @@ import pytest
 import prompts
 from rag import Article, Chat, Config, Turn
 from rag.cases import read_questions
-from rag.context import heads, needed
+from rag.context import HEADINGS, ITEMS, heads, introduced, needed
 from rag.datatypes import Hit
 from rag.evidence import Look, described, look, of_byline, of_whole
 from rag.testing import CALIBRATION, WordEncoder, WordModel
@@ -63,11 +63,33 @@ def test_how_a_sentence_stands_out_is_seen_among_all_hits_and_whether_the_langua
         ("“Could we ship without payments?” Nobody knew.", [1, None]),
         ("Ποιος ήρθε χθες το βράδυ; Η αλεπού ήρθε.", [1, None]),
         ("Η αλεπού ήρθε. Ποιος ήρθε χθες το βράδυ;", [None, None]),
+        ("من جاء أمس؟ جاء الثعلب.", [1, None]),
+        ("谁来了？狐狸来了。", [1, None]),
+        ("| Year | Income |\n\nNobody knew.", [None, None]),
     ],
 )
 def test_what_a_sentence_is_not_understood_without(text, needs):
     article = Article.from_text(text)
     assert [needed(article, i) for i in range(len(article.sentences))] == needs
+    assert not any(heads(article, i) for i in range(len(article.sentences)))
+
+
+@pytest.mark.parametrize(
+    ("lines", "of", "items"),
+    [
+        (["Two things:", "- A dam.", "- A road."], 0, [1, 2]),
+        (["Storm", "It rained. **Two things:**", "- A dam.", "So."], 2, [3]),
+        (["暴风雨", "下雨了。两件事：", "- 大坝。", "完。"], 2, [3]),
+        (["عاصفة", "من جاء أمس؟", "جاء الثعلب."], 1, []),
+        (["तूफ़ान", "बारिश हुई।", "सब घर गए।"], 1, []),
+        (["Storm", "Who came?", "The price"], 2, []),
+        (["Storm", "Many things:", *(f"- A dam {n}." for n in range(ITEMS + 1)), "So."], 1, [*range(2, 2 + ITEMS)]),
+        (["Storm", *["a line of verse"] * HEADINGS, "So."], 1, []),
+        (["Storm", *["a line above"] * (HEADINGS - 1), "So."], 1, [HEADINGS]),
+    ],
+)
+def test_what_a_heading_or_a_colon_introduces(lines, of, items):
+    assert list(introduced(Article.from_text("\n".join(lines)), of)) == items
 
 
 def test_a_clause_that_is_cited_for_itself_keeps_its_own_support():
