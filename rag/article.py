@@ -195,7 +195,7 @@ def detect_language(text: str, *expected: str) -> str:
     The script is that of most words; those with a capital may be names, which do not tell it, and two characters of Chinese
     or Japanese are a word. Nor do names of several words tell the language, nor what is quoted. Of languages that are as near,
     English and the `expected` ones are LIKELY, and those that ask with a word of the text. Such a word tells its script, where it
-    comes first, and its language, where it is all. A last word that is no name tells its script where the first one has it too.
+    comes first, and its language, where it is all. A last word that is no name tells its script where the first has it too.
 
     >>> detect_language("لماذا رفضت موسكو؟"), detect_language("Почему Москва отказала?"), detect_language("…")
     ('ar', 'ru', 'en')

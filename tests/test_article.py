@@ -61,6 +61,8 @@ def test_encodings(tmp_path, encoding):
         (b" \n", "empty"),
         (b"ab\0cd", "binary"),
         (b"\x81\xff\x00\x9d", "neither|binary"),
+        ("Während der Größe".encode("cp1252"), "neither"),
+        ("МОСКВА отказала".encode("cp1251"), "neither"),
         (b"x" * 5_000_001, "at most"),
     ],
 )

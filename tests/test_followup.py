@@ -78,7 +78,7 @@ def test_of_a_short_question_the_language_is_that_of_the_last_one_where_it_could
 
 
 BARE = {
-    "ar": "ومتى؟|واين؟|ولِماذا؟|وكيف؟|منذ متى؟|لمن؟", "de": "Und wie viele?|Wieviel?|Mit wem?|Woher?|Seit wann?|Und wie?",
+    "ar": "ومتى؟|ومتي؟|واين؟|ولِماذا؟|وكيف؟|منذ متى؟|لمن؟", "de": "Und wie viele?|Wieviel?|Mit wem?|Woher?|Seit wann?|Und wie?",
     "el": "Ποιος;|ΠΟΙΟΣ;|Και πότε;|Που;|Πόσες;|Και πώς;", "en": "And how?|How come?|Since when?|By whom?|How many?|Why not?",
     "es": "¿Y dónde?|Y cuando?|¿Con quién?|¿Cuántas?|¿Y cómo?|¿Por qué?", "fa": "و چه زمانی؟|چطور؟|چند نفر؟|چه كسي؟|كجا؟",
     "fr": "Et où ?|Depuis quand ?|Et comment ?|Jusqu’où ?|Combien ?|Avec qui ?", "he": "ומתי?|ולמה?|ואיפה?|איך?|ממתי?|לאן?",

@@ -1,6 +1,7 @@
 """What is nearest to a question, by hand, with an encoder made of arithmetic."""
 import pytest
 
+import prompts
 from rag import Article
 from rag.retriever import SENTENCES_OF_A_PARAGRAPH, Retriever
 from rag.testing import WordEncoder
@@ -12,7 +13,11 @@ class Watched(WordEncoder):
     """An encoder that tells what it was given to encode."""
 
     def __init__(self, fingerprint="words"):
-        self.fingerprint, self.given = fingerprint, []
+        self.fingerprint, self.given, self.asked = fingerprint, [], []
+
+    def queries(self, texts):
+        self.asked.append(tuple(texts))
+        return super().queries(texts)
 
     def passages(self, texts, progress=None):
         self.given += texts
@@ -37,7 +42,8 @@ def test_a_year_is_found_in_whatever_digits_it_is_asked_for():
 
 def test_words_in_common_count_in_the_articles_language_alone():
     assert lexical("Quels herons pêchent dans la rivière ?") == [0, 0, 0]
-    assert max(lexical("Quando?", Article.from_text("La ruota gira quando il canale è pieno. Il mulino è rosso."))) > 0
+    for text in ("La ruota gira quando il canale è pieno. Il mulino è rosso.", "O moinho gira quando o canal está cheio."):
+        assert max(lexical("Quando?", Article.from_text(text))) > 0
 
 
 def test_a_question_without_a_word_to_search_for_finds_what_there_is_in_order():
@@ -50,6 +56,14 @@ def test_a_sentence_that_is_near_to_any_of_the_questions_about_nothing_is_farthe
     article = Article.from_text("\n\n".join(["Herons fished.", "Geese flew.", "Foxes slept.", "Wolves howled.", "When?"]))
     scores = {hit.sentence: hit.score for hit in Retriever(article, WordEncoder()).search("herons")}
     assert scores[4] < scores[2] == 0
+
+
+def test_the_questions_about_nothing_are_encoded_once_in_the_language_of_the_question():
+    encoder = Watched()
+    retriever = Retriever(ANIMALS, encoder)
+    asked = ("Quels hérons pêchent dans la rivière ?", "Qui pêche dans la rivière ?")
+    assert all(retriever.search(question) for question in asked)
+    assert encoder.asked[1:] == [asked[:1], prompts.language("fr").blank, asked[1:]]  # after the passages
 
 
 def test_a_long_paragraph_is_encoded_in_parts():
