@@ -156,6 +156,18 @@ def test_a_model_with_prompts_of_its_own_gets_these_and_others_those_of_e5(monke
     assert len(made) == 4
 
 
+def test_an_encoder_computes_in_so_many_threads_and_is_another_once_its_files_have_changed(monkeypatch, tmp_path):
+    taken = []
+    monkeypatch.setattr("torch.set_num_threads", taken.append)
+    monkeypatch.setattr("embeddings.encoder.loaded", lambda *_: Counted())
+    made = []
+    for n, threads in ((1, None), (1, 3), (2, 3)):
+        (tmp_path / "model.bin").write_bytes(bytes(n))
+        os.utime(tmp_path / "model.bin", (n, n))
+        made.append(SentenceTransformerEncoder(tmp_path, threads=threads).fingerprint)
+    assert taken == [3, 3] and made[0] == made[1] != made[2]
+
+
 def test_vectors_computed_in_another_kind_of_number_are_others(monkeypatch):
     monkeypatch.setattr("embeddings.encoder.loaded", lambda *_: Counted())
     made = set()
