@@ -1,4 +1,5 @@
 import dataclasses
+import hashlib
 import os
 from functools import partial
 from importlib import metadata
@@ -10,7 +11,7 @@ import pytest
 from embeddings import weights
 from embeddings.encoder import CHUNK, SentenceTransformerEncoder, default_folder, loaded
 from embeddings.errors import SanadError, WeightsError, enough_memory
-from embeddings.files import keep, kept, stamped
+from embeddings.files import intact, keep, kept, stamped
 from embeddings.index import VectorIndex
 from rag import Config
 
@@ -78,6 +79,14 @@ def test_of_kept_files_the_least_recently_used_goes_with_its_recipe_and_none_is_
     keep(tmp_path / "3.cells", bytes(10), {"n": 3}, limit=30)
     assert {file.name for file in tmp_path.iterdir()} == {f"{n}.{kind}" for n in (0, 2, 3) for kind in ("cells", "json")}
     assert not any(file.stat().st_mode & 0o077 for file in tmp_path.iterdir())
+
+
+def test_weights_that_are_whole_are_used_where_no_marker_can_be_written(tmp_path):
+    (tmp_path / "w.bin").write_bytes(b"")
+    hashes, read = {tmp_path / "w.bin": hashlib.sha256(b"").hexdigest()}, []
+    assert intact(hashes, tmp_path / "w.bin" / "w.json") and intact(hashes, tmp_path / "w.json")
+    (tmp_path / "w.bin").write_bytes(b"other")
+    assert not intact(hashes, tmp_path / "w.json", lambda *step: read.append(step)) and read == [("checking w.bin", 5, 5)]
 
 
 def test_an_error_that_is_no_lack_of_memory_is_itself():
