@@ -76,22 +76,17 @@ def holding(folder: Path) -> Iterator[None]:
 
 @contextmanager
 def replacing(target: Path, *, private: bool = False) -> Iterator[IO[bytes]]:
-    """A file to write; it takes the target's name once closed and on disk, and vanishes on any error.
-
-    A private one is readable to its owner alone.
+    """A file to write in a folder that is held (see `holding`, which removes it on any error); it takes the target's name once
+    closed and on disk. A private one is readable to its owner alone.
     """
     part = unfinished(target)
-    try:
-        part.touch(0o600 if private else 0o666, exist_ok=False)
-        with part.open("wb") as handle:
-            yield handle
-            handle.flush()
-            os.fsync(handle.fileno())
-        os.replace(part, target)
-        sync(target.parent)
-    except BaseException:
-        part.unlink(missing_ok=True)
-        raise
+    part.touch(0o600 if private else 0o666, exist_ok=False)
+    with part.open("wb") as handle:
+        yield handle
+        handle.flush()
+        os.fsync(handle.fileno())
+    os.replace(part, target)
+    sync(target.parent)
 
 
 def unfinished(target: Path) -> Path:

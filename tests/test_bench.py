@@ -34,6 +34,8 @@ def test_measures_are_saved_as_json_and_growth_as_a_picture(tmp_path):
     saved = json.loads((tmp_path / "bench.json").read_text("utf-8"))
     assert saved["settings"] == {"threads": 2} and [m["value"] for m in saved["measures"]] == [0.25, 0.25, 2.5, 2.5]
     assert (tmp_path / "first-word.png").read_bytes().startswith(b"\x89PNG")
+    save(tmp_path / "short", [Measure("model", "decode", 30.0, "tokens/s")], {})
+    assert [file.name for file in (tmp_path / "short").iterdir()] == ["bench.json"]
 
 
 def test_the_command_prints_each_measure_and_writes_them(tmp_path, monkeypatch):
