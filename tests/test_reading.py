@@ -1,6 +1,9 @@
 """The page as it is scrolled, printed, listened to and clicked in haste, in Chromium."""
+from io import BytesIO
+
 import pytest
 from playwright.sync_api import expect
+from pypdf import PdfReader
 
 from tests.browser import PHONE
 
@@ -13,3 +16,11 @@ def test_on_a_narrow_page_the_wheel_leads_to_the_articles_end_and_back_to_the_bo
     for down, seen in ((100_000, talk.article.locator(".s").last), (-100_000, talk.page.locator("#box"))):
         talk.page.mouse.wheel(0, down)
         expect(seen).to_be_in_viewport(ratio=0.9)
+
+
+@pytest.mark.parametrize("landscape", [False, True])
+def test_printed_it_has_the_whole_article_and_no_buttons(visit, landscape):
+    pages = PdfReader(BytesIO(visit().page.pdf(format="A4", landscape=landscape))).pages
+    text = "".join(page.extract_text() for page in pages)
+    assert len(pages) > 1 and "ayyad" in pages[-1].extract_text()
+    assert "Save" not in text and "Add an article" not in text
