@@ -5,7 +5,7 @@ import pytest
 from playwright.sync_api import expect
 from pypdf import PdfReader
 
-from tests.browser import PHONE
+from tests.browser import ELSEWHERE, PHONE
 
 pytestmark = [pytest.mark.browser, pytest.mark.weights, pytest.mark.filterwarnings("ignore:::gradio")]
 
@@ -24,3 +24,10 @@ def test_printed_it_has_the_whole_article_and_no_buttons(visit, landscape):
     text = "".join(page.extract_text() for page in pages)
     assert len(pages) > 1 and "ayyad" in pages[-1].extract_text()
     assert "Save" not in text and "Add an article" not in text
+
+
+def test_of_an_answer_taller_than_its_column_the_question_is_in_view(visit):
+    talk = visit(viewport={"width": 1024, "height": 560})
+    turn = talk.answered(ELSEWHERE)
+    assert turn.evaluate("one => one.offsetHeight > document.querySelector('#conversation').clientHeight")
+    expect(turn.locator(".asked")).to_be_in_viewport(ratio=1)

@@ -93,7 +93,7 @@ function settle(turn, isNew) {
     one("#said").textContent = one(".words", turn).textContent;
   }
   if (following && turn === turns.lastElementChild) {
-    const room = (stacked.matches ? innerHeight - one("#box").offsetHeight : element.parentElement.clientHeight) - 24;
+    const room = (stacked.matches ? innerHeight - one("#box").offsetHeight : one("#conversation").clientHeight) - 24;
     turn.scrollIntoView({ block: turn.offsetHeight > room ? "start" : "end" });
   }
 }
