@@ -5,7 +5,7 @@ import pytest
 from playwright.sync_api import expect
 from pypdf import PdfReader
 
-from tests.browser import ELSEWHERE, PHONE
+from tests.browser import ELSEWHERE, PHONE, WHY
 
 pytestmark = [pytest.mark.browser, pytest.mark.weights, pytest.mark.filterwarnings("ignore:::gradio")]
 
@@ -31,3 +31,14 @@ def test_of_an_answer_taller_than_its_column_the_question_is_in_view(visit):
     turn = talk.answered(ELSEWHERE)
     assert turn.evaluate("one => one.offsetHeight > document.querySelector('#conversation').clientHeight")
     expect(turn.locator(".asked")).to_be_in_viewport(ratio=1)
+
+
+def test_the_second_half_of_a_double_click_on_ask_does_not_stop_the_answer(visit):
+    talk = visit()
+    talk.question.fill(WHY)
+    talk.page.locator("#ask").hover()
+    for half in (1, 2):
+        talk.page.mouse.down(click_count=half)
+        talk.page.mouse.up(click_count=half)
+        expect(talk.page.locator("#stop")).to_be_visible()
+    talk.done(talk.turns.first)

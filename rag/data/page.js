@@ -301,6 +301,10 @@ async function save(kind) {
   setTimeout(() => URL.revokeObjectURL(href), 10_000);
 }
 
+// Of a double click only the first half counts: Stop has taken the place of Ask by the second.
+const twice = ({ detail, target }) => detail > 1 && target.closest("#ask, #stop, .example");
+document.addEventListener("click", (event) => twice(event) && event.stopImmediatePropagation(), { capture: true });
+
 document.addEventListener("click", (event) => {
   const target = event.target;
   const cite = target.closest(".cite");
