@@ -253,9 +253,11 @@ def _wire(page: Page, parts: SimpleNamespace) -> None:
 
     view = [parts.conversation, parts.article, parts.about, parts.articles]
 
-    def on(triggers: list[Any], does: Callable[..., Any], inputs: list[Any], outputs: list[Any], js: str = "call") -> Any:
+    def on(
+        triggers: list[Any], does: Callable[..., Any], inputs: list[Any], outputs: list[Any], js: str = "call", **more: Any
+    ) -> Any:
         named = f"(...values) => sanad.{js}(values)"
-        return gr.on(triggers, does, [parts.call, *inputs], outputs, js=named, **QUIET)
+        return gr.on(triggers, does, [parts.call, *inputs], outputs, js=named, **QUIET, **more)
 
     def then(event: Any, does: Callable[..., Any], outputs: Any) -> None:
         event.success(does, parts.call, outputs, js="(...values) => sanad.call(values)", **QUIET)
@@ -268,6 +270,7 @@ def _wire(page: Page, parts: SimpleNamespace) -> None:
         [parts.question, parts.language, parts.evidence],
         [parts.conversation, parts.question, *view[1:]],
         js="ask",
+        trigger_mode="multiple",  # also while another is answered: it is refused, not kept for the next one
     )
     on([parts.stop.click], page.stop, [], [])
     on([parts.clear.click], page.clear, [], [parts.conversation])

@@ -5,7 +5,7 @@ import pytest
 from playwright.sync_api import expect
 from pypdf import PdfReader
 
-from tests.browser import ELSEWHERE, PHONE, WHY
+from tests.browser import ELSEWHERE, HOW_MUCH, PHONE, WHY
 
 pytestmark = [pytest.mark.browser, pytest.mark.weights, pytest.mark.filterwarnings("ignore:::gradio")]
 
@@ -42,3 +42,13 @@ def test_the_second_half_of_a_double_click_on_ask_does_not_stop_the_answer(visit
         talk.page.mouse.up(click_count=half)
         expect(talk.page.locator("#stop")).to_be_visible()
     talk.done(talk.turns.first)
+
+
+def test_what_is_clicked_while_a_question_is_answered_is_refused_and_not_asked_in_place_of_the_next(visit):
+    talk = visit()
+    turn = talk.ask(WHY)
+    expect(turn).to_be_visible()
+    talk.page.locator(".example").first.click()
+    expect(talk.page.locator("#notice")).to_contain_text("Another question is being answered")
+    talk.done(turn)
+    expect(talk.answered(HOW_MUCH).locator(".asked")).to_have_text(HOW_MUCH)
