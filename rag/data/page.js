@@ -10,6 +10,8 @@ let editing = null; // the number of the turn whose question is in the box again
 let leap = null; // a jump that waits for its article
 let following = false; // whether the newest turn is kept in sight while it grows
 
+document.documentElement.lang = "en"; // Gradio puts the browser's language there, but the page is in English
+
 // A tab is known to the server by a secret of its own, which outlives a reload and nothing else.
 const token = (() => {
   const made = () => Array.from(crypto.getRandomValues(new Uint8Array(32)), (b) => b.toString(16).padStart(2, "0")).join("");
@@ -90,7 +92,8 @@ function settle(turn, isNew) {
   else if (!finished.has(turn)) {
     finished.add(turn);
     chosen = turn;
-    one("#said").textContent = one(".words", turn).textContent;
+    const words = [...one(".words", turn).childNodes].filter((part) => part.nodeType === Node.TEXT_NODE); // not the markers
+    tell([...words, ...all(".weak", turn)].map((part) => part.textContent).join(" "), one(".answer", turn).lang);
   }
   if (following && turn === turns.lastElementChild) {
     const room = (stacked.matches ? innerHeight - one("#box").offsetHeight : one("#conversation").clientHeight) - 24;
@@ -99,6 +102,11 @@ function settle(turn, isNew) {
 }
 
 for (const moved of ["wheel", "touchmove"]) addEventListener(moved, () => (following = false), { passive: true });
+
+// To those who listen: what has come without the focus being on it.
+function tell(text, lang) {
+  Object.assign(one("#said"), { textContent: text, lang });
+}
 
 function say(text) {
   one("#notice").hidden = !text;
@@ -243,6 +251,7 @@ const acts = {
     translation.replaceChildren(label, text);
     translation.hidden = false;
     button.hidden = true;
+    tell(text, translation.lang);
   },
   retry(button) {
     const again = button.closest(".turn");
