@@ -63,3 +63,9 @@ def test_to_those_who_listen_an_answer_is_said_without_its_markers_and_with_its_
     expect(talk.page.locator("#said")).to_have_text(f"{words} {warning}")
     expect(talk.page.locator("#said")).to_have_attribute("lang", "en")
     expect(talk.page.locator("html")).to_have_attribute("lang", "en")
+
+
+def test_in_forced_colors_a_cited_sentence_is_marked(visit):
+    talk = visit(forced_colors="active")
+    talk.answered(WHY)
+    expect(talk.article.locator(".cited").first).to_have_css("forced-color-adjust", "none")
