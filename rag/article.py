@@ -103,7 +103,7 @@ class Article:
             raise ArticleError(f"{this} holds no sentence: no line with a letter or a digit. Check the text.")
         return cls(
             text=text,
-            title=title or text[sentences[0][0] : sentences[0][1]][:80],
+            title=title or _beginning(text[sentences[0][0] : sentences[0][1]]),
             language=language,
             sentences=tuple(Sentence(i, a, b, text[a:b], number) for i, (a, b, number) in enumerate(sentences)),
             omitted=omitted,
@@ -280,6 +280,18 @@ def direction(language: str) -> str:
     ('rtl', 'ltr')
     """
     return "rtl" if language in RIGHT_TO_LEFT else "ltr"
+
+
+def _beginning(sentence: str, most: int = 80) -> str:
+    """The first words of a sentence, to call its article by.
+
+    >>> _beginning("The mayor came."), _beginning("The mayor Ingrid Solberg came.", 13)
+    ('The mayor came.', 'The mayor…')
+    """
+    if len(sentence) <= most:
+        return sentence
+    words = sentence[:most]
+    return f"{words.rpartition(' ')[0] or words[:-1]}…"
 
 
 def _paragraphs(text: str) -> Iterator[tuple[int, int]]:

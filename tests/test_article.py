@@ -279,7 +279,7 @@ def test_a_full_line_goes_on_and_one_before_a_small_letter(lines):
 
 
 def test_a_text_without_a_title_is_called_by_its_first_words():
-    assert Article.from_text(f"{FULL} March at noon and in good weather. Nobody came.").title == f"{FULL} March at noon and in"
+    assert Article.from_text(f"{FULL} March at noon and in good weather. Nobody came.").title == f"{FULL} March at noon and…"
 
 
 @pytest.mark.parametrize(("data", "said"), [(b" ", "is empty"), (b"...", "holds no sentence"), (b"One.\n" * 50_001, "has more")])
