@@ -94,8 +94,9 @@ class Chat:
         on other threads wait.
         """
         clock, config, model = Stopwatch(), self.config, self.model
-        question = self._standalone(checked(question), history)
-        code = known(language) if language else self._language(question, history)
+        asked = checked(question)
+        question = self._standalone(asked, history)
+        code = known(language) if language else self._language(asked, history)
         answer = Answer(question, language=code, stage="searching")
         yield answer
 

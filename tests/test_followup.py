@@ -119,3 +119,10 @@ def test_a_question_begins_with_and_also_after_marks_or_without_a_space():
 def test_a_word_with_an_accent_is_not_the_and_without_it(code, begins, does_not):
     follow = prompts.language(code).follows
     assert [follows(asked, follow) for asked in (begins, does_not)] == [True, False]
+
+
+def test_a_question_that_is_put_behind_another_is_answered_in_its_own_language(tmp_path, monkeypatch):
+    chat, model = opened(tmp_path)
+    monkeypatch.setattr(model, "stream", lambda *_, **options: iter([]))
+    history = [Turn("Who sleeps under the old trees in winter?", "Foxes [1]")]
+    assert [chat.ask(question, history=history).language for question in ("متى؟", "И почему?", "And when?")] == ["ar", "ru", "en"]
