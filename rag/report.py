@@ -5,7 +5,6 @@ import io
 import json
 import os
 import sys
-import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -53,7 +52,7 @@ def prepare(*files: Path, read: Iterable[Path | None] = ()) -> None:
             raise EvaluationError(f"{file} is a folder. Give a file with --out.")
         if os.path.realpath(file) in taken:
             raise EvaluationError(f"{file} was read, and would be written over. Give another place with --out.")
-    with _writing(files[0].parent), tempfile.TemporaryFile(dir=files[0].parent):
+    with _writing(files[0].parent):  # a lock is made there
         pass
 
 

@@ -227,6 +227,14 @@ def test_a_name_that_no_file_can_have_is_told_when_it_is_opened():
         ask("Who came?", article="a\0b.txt")
 
 
+def test_readings_and_indexes_that_are_kept_take_so_much_room_and_no_more(tmp_path, monkeypatch):
+    for module in ("rag.reader", "embeddings.index"):
+        monkeypatch.setattr(f"{module}.DISK", 1)
+    for text in ("Foxes sleep.", "Herons fish."):
+        opened(tmp_path, text)
+    assert len(list(tmp_path.rglob("*.cells"))) == len(list(tmp_path.rglob("*.faiss"))) == 1
+
+
 def test_what_is_not_to_be_kept_leaves_nothing_behind(tmp_path):
     assert opened(tmp_path, keep=False)[0].ask("What do spiders weave between branches?").answered
     assert not list(tmp_path.iterdir())
