@@ -38,9 +38,7 @@ DESKTOP, PHONE = ViewportSize(width=1280, height=800), ViewportSize(width=390, h
 
 WHY, HOW_MUCH, KAM = "Why did Moscow refuse US base access?", "How much did the EU allocate?", "كم خصص الاتحاد الأوروبي؟"
 POURQUOI, ELSEWHERE = "Pourquoi Moscou a-t-elle refusé l'accès américain aux bases ?", "What is the capital of France?"
-"""Questions to the bundled article, answered by sentences 13 and 14, by 18, by 18, by 13 and 14, by none."""
-DOLLARS = "How many dollars did the EU allocate?"
-"""Answered by sentence 18, which has euros: the wording is uncertain."""
+"""Questions to the bundled article, answered by sentences 13 and 14, by 18, by 18, by 13 and 14 in uncertain words, by none."""
 
 LIGHTHOUSE = """The Vardo lighthouse was built in 1896 by the engineer Ole Hansen. Its lamp burned whale oil until 1931.
 
@@ -57,8 +55,7 @@ APPLES = "How many kinds of apples does the Almeda orchard grow?"
 SAID = {
     WHY: ("رفضته موسكو ورفضته مجددا بحسب مراقبين ومصادر صحفية", "Moscow refused it before and has refused it anew."),
     HOW_MUCH: ("الاتحاد الأوروبي خصص مليار يورو كمساعدات إنسانية", "The EU allocated one billion euros as humanitarian aid."),
-    POURQUOI: ("رفضته موسكو ورفضته مجددا بحسب مراقبين ومصادر صحفية", "Moscou l'a refusé, et l'a refusé encore. " * 8),
-    DOLLARS: ("الاتحاد الأوروبي خصص مليار يورو كمساعدات إنسانية", "The EU allocated seven billion dollars."),
+    POURQUOI: ("رفضته موسكو ورفضته مجددا بحسب مراقبين ومصادر صحفية", "Moscou l'a refusé en 2021, et l'a refusé encore. " * 8),
     KAM: ("الاتحاد الأوروبي خصص مليار يورو كمساعدات إنسانية", "خصص الاتحاد الأوروبي مليار يورو كمساعدات إنسانية."),
 }
 """How the fakes read these questions, and what they reply."""

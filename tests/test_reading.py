@@ -5,7 +5,7 @@ import pytest
 from playwright.sync_api import expect
 from pypdf import PdfReader
 
-from tests.browser import DOLLARS, ELSEWHERE, HOW_MUCH, PHONE, WHY
+from tests.browser import ELSEWHERE, HOW_MUCH, PHONE, POURQUOI, WHY
 
 pytestmark = [pytest.mark.browser, pytest.mark.weights, pytest.mark.filterwarnings("ignore:::gradio")]
 
@@ -56,12 +56,12 @@ def test_what_is_clicked_while_a_question_is_answered_is_refused_and_not_asked_i
 
 def test_to_those_who_listen_an_answer_is_said_without_its_markers_and_with_its_warning(visit):
     talk = visit(locale="ar")
-    turn = talk.answered(DOLLARS)
-    warning = " ".join(turn.locator(".weak").all_text_contents())
+    turn = talk.answered(POURQUOI)
+    warning = turn.locator(".weak").text_content()
     words = turn.locator(".words").evaluate("one => one.firstChild.textContent")
     expect(turn.locator(".cite")).not_to_have_count(0)
     expect(talk.page.locator("#said")).to_have_text(f"{words} {warning}")
-    expect(talk.page.locator("#said")).to_have_attribute("lang", "en")
+    expect(talk.page.locator("#said")).to_have_attribute("lang", "fr")
     expect(talk.page.locator("html")).to_have_attribute("lang", "en")
 
 
