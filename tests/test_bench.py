@@ -62,7 +62,7 @@ def test_weights_that_answer_no_question_are_measured_all_the_same(caplog):
 
 @pytest.mark.parametrize("calibration", [None, Path("mine.json")])
 def test_the_process_that_is_timed_has_the_same_settings(calibration, monkeypatch):
-    given, opened = Config(threads=2, model="a.gguf", encoder="b", calibration=calibration), []
+    given, opened = Config.from_environment(threads=2, model="a.gguf", encoder="b", calibration=calibration), []
 
     def started(command, **_):
         monkeypatch.setattr(sys, "argv", command[2:])
