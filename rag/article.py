@@ -195,7 +195,8 @@ def detect_language(text: str, *expected: str) -> str:
     The script is that of most words; those with a capital may be names, which do not tell it, and two characters of Chinese
     or Japanese are a word. Nor do names of several words tell the language, nor what is quoted. Of languages that are as near,
     English and the `expected` ones are LIKELY, and those that ask with a word of the text. Such a word tells its script, where it
-    comes first, and its language, where it is all. A last word that is no name tells its script where the first has it too.
+    comes first, and its language, where it is all. A last word that is no name tells its script where the first has it too and a
+    capital, and no word is asked with in another.
 
     >>> detect_language("لماذا رفضت موسكو؟"), detect_language("Почему Москва отказала?"), detect_language("…")
     ('ar', 'ru', 'en')
@@ -207,6 +208,8 @@ def detect_language(text: str, *expected: str) -> str:
     ('it', 'de', 'en')
     >>> detect_language("誰？", "ja"), detect_language("چه كسي آمد؟"), detect_language("Як?")
     ('ja', 'fa', 'uk')
+    >>> detect_language("Google сколько заплатил за youtube?"), detect_language("docker怎么连接到本地的mysql")
+    ('ru', 'zh')
     """
     unquoted = QUOTATION.sub(" ", text)
     unquoted = unquoted if any(map(str.isalpha, unquoted)) else text
@@ -222,7 +225,8 @@ def detect_language(text: str, *expected: str) -> str:
     script = max(scripts, key=scripts.__getitem__, default="")
     first = _asking().get(words[0][1].casefold(), []) if words else []
     asks.update(first)
-    around = words and words[0][0] == words[-1][0] and words[-1][1].islower()
+    around = words and words[0][0] == words[-1][0] and words[0][1].istitle() and words[-1][1].islower()
+    around = around and all(words[0][0] in prompts.language(code).script for code in asks)
     if (first or around) and sum(scripts.values()) - scripts.get(words[0][0], 0) <= NAME:
         script = words[0][0]
     if script == "CJK" and (kana > KANA * scripts["CJK"] or "ja" in asks and ("ja" in expected or "zh" not in asks)):

@@ -203,6 +203,20 @@ def test_a_name_or_a_word_that_another_language_asks_with_does_not_tell_it(langu
     assert told == [(one, language, language) for one in questions.split("|")]
 
 
+@pytest.mark.parametrize(
+    ("language", "questions"),
+    [
+        ("zh", "docker怎么连接到本地的mysql|Trump 为什么批评 biden?|github和gitlab有什么区别,比如ci"),
+        ("ru", "wifi как настроить на новый router|Google сколько заплатил за youtube?|bitcoin упал или вырос против usd?"),
+        ("ar", "google كم دفعت مقابل youtube؟"),
+        ("el", "Google πόσα πλήρωσε για το youtube;"),
+        ("ja", "googleはなぜyoutubeを買収したの youtube"),
+    ],
+)
+def test_a_question_between_two_names_in_another_script_is_in_its_own(language, questions):
+    assert [(one, detect_language(one)) for one in questions.split("|")] == [(one, language) for one in questions.split("|")]
+
+
 def test_who_asked_in_characters_that_two_languages_share_is_of_the_expected_one():
     assert [detect_language("誰？", *expected) for expected in ((), ("ja",), ("ar",))] == ["zh", "ja", "zh"]
 
