@@ -294,8 +294,8 @@ def _beginning(sentence: str, most: int = 80) -> str:
     """
     if len(sentence) <= most:
         return sentence
-    words = sentence[:most]
-    return f"{words.rpartition(' ')[0] or words[:-1]}…"
+    cut = sentence.rfind(" ", most // 2, most)  # an earlier space may be the only one, before Chinese or an address
+    return f"{sentence[: cut if cut > 0 else most - 1]}…"
 
 
 def _paragraphs(text: str) -> Iterator[tuple[int, int]]:

@@ -296,6 +296,12 @@ def test_a_text_without_a_title_is_called_by_its_first_words():
     assert Article.from_text(f"{FULL} March at noon and in good weather. Nobody came.").title == f"{FULL} March at noon and…"
 
 
+@pytest.mark.parametrize("first", ["据BBC 报道，", "See https://example.org/"])
+def test_where_only_an_early_space_is_in_its_first_words_they_are_cut_within_a_word(first):
+    text = first + "桥" * 100
+    assert Article.from_text(text).title == text[:79] + "…"
+
+
 @pytest.mark.parametrize(("data", "said"), [(b" ", "is empty"), (b"...", "holds no sentence"), (b"One.\n" * 50_001, "has more")])
 def test_an_article_that_cannot_be_asked_is_named(data, said):
     with pytest.raises(ArticleError, match=f"The article 'folder.txt' {said}"):
