@@ -46,19 +46,20 @@ class Page:
         import gradio as gr
 
         session, shown = self._session(call), [gr.skip()] * 3
-        place = call.get("at")
+        place, question = call.get("at"), call.get("question", question)
         try:
             _show(session, call)
             before = session.article
             asked = session.ask(
-                call.get("question", question),
+                question,
                 language=None if language == "auto" else language,
                 evidence=int(evidence),
                 at=place if isinstance(place, int) else None,
                 keep=bool(call.get("keep")),
             )
         except SanadError as exc:
-            yield self._said(session, notice=str(exc)), gr.skip(), *shown
+            twice = session.answering is not None and str(question).strip() in ("", session.answering)  # Enter was pressed so
+            yield self._said(session, notice=None if twice else str(exc)), gr.skip(), *shown
             return
         if session.article != before:
             shown = list(self._shown(session))

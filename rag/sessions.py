@@ -75,6 +75,12 @@ class Session:
         return self._running is not None
 
     @property
+    def answering(self) -> str | None:
+        """The question that is being answered, or waits for it."""
+        with self._lock:
+            return self.exchanges[self._at].asked if self._running else None
+
+    @property
     def articles(self) -> tuple[Article, ...]:
         return self.library.articles + self.own
 

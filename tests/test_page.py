@@ -94,6 +94,18 @@ def test_an_empty_question_is_refused_and_the_box_kept(page):
     assert refused[0]["turns"] == [] and refused[0]["count"] == 0
 
 
+def test_enter_pressed_twice_is_no_error():
+    model = Held()
+    page = app.Page(library(open_chat=opener(model)))
+    steps = page.ask(call(), FEES, "auto", 3)
+    next(steps)
+    for again, said in ((f"{FEES} ", None), ("", None), (FORTY, "Another question is being answered. Wait for it, or stop it.")):
+        (refused,) = page.ask(call(), again, "auto", 3)
+        assert (refused[0]["notice"], refused[0]["count"]) == (said, 1)
+    page.stop(call())
+    assert 'data-state="stopped"' in last(steps)[0]["turns"][0]
+
+
 def test_a_tab_finds_its_conversation_and_article_again(page):
     said, article, about, listed = page.restore(call())
     assert (said["turns"], said["count"]) == ([], 0) and "harbour closed" in article and ">Harbour</h2>" in about
