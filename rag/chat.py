@@ -171,9 +171,10 @@ class Chat:
         )
 
     def _language(self, question: str, history: Sequence[Turn] = ()) -> str:
-        """The language of a question: of two that are as likely, the article's or the last question's."""
-        before = (detect_language(turn.question) for turn in history[-1:])
-        return detect_language(question, self.article.language, *before)
+        """The language of a question: of two that are as likely, the article's or the last question's; of "2022?", the last's."""
+        before = [detect_language(turn.question) for turn in history[-1:]]
+        told = any(map(str.isalpha, question)) or not before
+        return detect_language(question, self.article.language, *before) if told else before[0]
 
     def _standalone(self, question: str, history: Sequence[Turn]) -> str:
         """The question as it stands alone: one that goes on from others gets what it leaves out from the last turn."""

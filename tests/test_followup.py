@@ -126,3 +126,10 @@ def test_a_question_that_is_put_behind_another_is_answered_in_its_own_language(t
     monkeypatch.setattr(model, "stream", lambda *_, **options: iter([]))
     history = [Turn("Who sleeps under the old trees in winter?", "Foxes [1]")]
     assert [chat.ask(question, history=history).language for question in ("متى؟", "И почему?", "And when?")] == ["ar", "ru", "en"]
+
+
+@pytest.mark.parametrize(("last", "language"), [("متى أغلق الميناء؟", "ar"), ("Pourquoi le port est-il fermé ?", "fr")])
+def test_a_number_alone_is_asked_in_the_language_of_the_question_before(tmp_path, last, language):
+    chat, _ = opened(tmp_path)
+    assert chat.ask("2022?", history=[Turn(last, "x")]).language == language
+    assert chat.ask("2022?").language == "en"
