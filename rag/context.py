@@ -67,6 +67,9 @@ def needed(article: Article, i: int) -> int | None:
     >>> article = Article.from_text("| Year | Income |\\n|---|---|\\n| 2021 | 4 million |\\n\\n| Fee | Of |\\n| 9 | Ann |")
     >>> [needed(article, i) for i in range(4)]
     [None, 0, None, 2]
+    >>> article = Article.from_text("| Year | Income |\\n\\n| 2021 | 4 million |\\n\\n| 2022 | 5 million |")
+    >>> [needed(article, i) for i in range(3)]
+    [None, 0, 0]
     >>> article = Article.from_text("Omar: Could we ship without payments?\\nHanna: No, never.\\nWei: Why?")
     >>> [needed(article, i) for i in range(3)]
     [1, None, None]
@@ -102,8 +105,18 @@ def heads(article: Article, i: int) -> bool:
 
 
 def _same_table(article: Article, i: int) -> bool:
-    """Whether sentence i is a row, and the one before it a row of the same table: no blank line is between them."""
-    if not 0 < i < len(article.sentences):
+    """Whether sentence i is a row, and the one before it a row of the same table: a row behind a blank line heads the next
+    one where another is right below it; where all have blank lines between them, it does not."""
+    if not (_row(article, i - 1) and _row(article, i)):
         return False
+    return not (_row(article, i + 1) and _apart(article, i) and not _apart(article, i + 1))
+
+
+def _row(article: Article, i: int) -> bool:
+    return 0 <= i < len(article.sentences) and bool(ROW.match(article.sentences[i].text))
+
+
+def _apart(article: Article, i: int) -> bool:
+    """Whether a blank line is before sentence i."""
     before, here = article.sentences[i - 1 : i + 1]
-    return bool(ROW.match(before.text) and ROW.match(here.text) and not BLANK.search(article.text, before.end, here.start))
+    return bool(BLANK.search(article.text, before.end, here.start))
