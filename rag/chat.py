@@ -252,6 +252,6 @@ def known(language: str) -> str:
 
 
 @lru_cache(maxsize=8)
-def _shared(article: Article | Path | None, *_: object) -> Chat:
-    """The chat over an article as things stand: another one where its file or the environment has changed since."""
-    return Chat.open(article)
+def _shared(article: Article | Path | None, changed: int | None, config: Config) -> Chat:
+    """The chat over an article with some settings; a file that has changed since is another one."""
+    return Chat.open(article, config=config)

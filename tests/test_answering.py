@@ -188,7 +188,7 @@ def test_the_language_of_the_answer_can_be_fixed(tmp_path):
 def test_a_file_that_has_changed_is_read_again(tmp_path, monkeypatch):
     fakes = {"config": Config(keep=False), "encoder": WordEncoder(), "model": WordModel(), "calibration": CALIBRATION}
     opens = []
-    monkeypatch.setattr(Chat, "open", lambda article: opens.append(article) or Chat(Article.open(article), **fakes))
+    monkeypatch.setattr(Chat, "open", lambda article, config: opens.append(article) or Chat(Article.open(article), **fakes))
     file, question = tmp_path / "animals.txt", "Which silver fish do herons catch every morning?"
     for text, times in ((TEXT, 1), (TEXT, 1), (TEXT.replace("12 silver", "14 silver"), 2)):
         file.write_text(text, "utf-8")
@@ -202,7 +202,7 @@ def test_a_file_that_has_changed_is_read_again(tmp_path, monkeypatch):
 def test_an_article_is_opened_once_for_all_threads_that_ask_it(tmp_path, monkeypatch):
     opens, article = [], Article.from_text("Weasels dig their burrows beneath old hedges.")
 
-    def slowly(article):
+    def slowly(article, config):
         opens.append(article)
         time.sleep(0.2)
         return opened(tmp_path, article.text)[0]
@@ -215,8 +215,7 @@ def test_an_article_is_opened_once_for_all_threads_that_ask_it(tmp_path, monkeyp
 
 def test_what_the_environment_says_by_now_holds_for_the_next_question(tmp_path, monkeypatch):
     article = Article.from_text("Weasels dig their burrows beneath hedges.")
-    now = Config.from_environment
-    monkeypatch.setattr(Chat, "open", lambda article: opened(tmp_path, article.text, max_tokens=now().threads)[0])
+    monkeypatch.setattr(Chat, "open", lambda article, config: opened(tmp_path, article.text, max_tokens=config.threads)[0])
     for threads, text in ((2, "Weasels dig [1]"), (3, "Weasels dig their [1]"), (2, "Weasels dig [1]")):
         monkeypatch.setenv("SANAD_THREADS", str(threads))
         assert ask("Which weasels dig burrows beneath hedges?", article=article).text == text
