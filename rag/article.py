@@ -213,9 +213,7 @@ def detect_language(text: str, *expected: str) -> str:
     """
     unquoted = QUOTATION.sub(" ", text)
     unquoted = unquoted if any(map(str.isalpha, unquoted)) else text
-    begun = unquoted[:ASKS]
-    asked = typed(begun if begun.isupper() else AMID.sub(lambda word: "" if word[0][0].isupper() else word[0], begun))
-    asks = {code for code, language in prompts.languages().items() if re.search(apart("|".join(language.asks)), asked)}
+    asks = _asks_in(unquoted[:ASKS])
     words = [(script, "".join(letters)) for script, letters in groupby(text, _script) if script]
     scripts, kana = dict[str, float](), 0.0
     for script, word in [one for one in words if not one[1][0].isupper()] or words:
@@ -248,6 +246,16 @@ def detect_language(text: str, *expected: str) -> str:
         return one[1] - best + LIKELY * ((one[0] in ("en", *expected)) + (one[0] in asks)), one[0] in expected
 
     return str(max(ranked, key=nearness)[0])
+
+
+def _asks_in(text: str) -> set[str]:
+    """The languages that ask with a word of a text, of which those with a capital amid it are names.
+
+    >>> sorted(_asks_in("Kim geldi?")), _asks_in("Did Kim leave?")
+    (['pl', 'tr'], set())
+    """
+    asked = typed(text if text.isupper() else AMID.sub(lambda word: "" if word[0][0].isupper() else word[0], text))
+    return {code for code, language in prompts.languages().items() if re.search(apart("|".join(language.asks)), asked)}
 
 
 @cache

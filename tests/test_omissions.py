@@ -1,5 +1,4 @@
 import re
-import time
 
 import pytest
 
@@ -259,7 +258,5 @@ def test_of_markup_only_what_says_nothing_is_left_out(line, left_out):
 
 
 def test_words_of_a_date_without_end_are_looked_at_once():
-    begun = time.perf_counter()
-    said = "updated on " * 60 + "x"
+    said = "updated on " * 60 + "x"  # taken apart in each way, "updated" before "on" or not, it would not come to an end
     assert not CLOCK.match(f"12:30 {said}") and not DATELINE.match(f"Published 5 May 2020 {said}")
-    assert time.perf_counter() - begun < 5  # for each way to take it apart, "updated" before "on" or not, it took an age
