@@ -95,9 +95,7 @@ class SentenceTransformerEncoder:
         # A lone surrogate has no UTF-8 form; the tokenizer takes none.
         clean = [f"{self._prompts[kind]}{text}".encode("utf-8", "replace").decode() for text in texts]
         with enough_memory("encoding the article"):
-            vectors = self._model.encode(
-                clean, batch_size=BATCH, show_progress_bar=False, normalize_embeddings=True, prompt=""
-            )  # fmt: skip
+            vectors = self._model.encode(clean, batch_size=BATCH, show_progress_bar=False, normalize_embeddings=True, prompt="")
         return np.asarray(vectors, np.float32)
 
 

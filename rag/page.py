@@ -58,7 +58,8 @@ class Page:
                 keep=bool(call.get("keep")),
             )
         except SanadError as exc:
-            twice = session.answering is not None and str(question).strip() in ("", session.answering)  # Enter was pressed so
+            now = session.answering
+            twice = now is not None and str(question).strip() in ("", now)  # Enter was pressed so
             yield self._said(session, notice=None if twice else str(exc)), gr.skip(), *shown
             return
         if session.article != before:
