@@ -31,6 +31,7 @@ RAISED = str.maketrans("0123456789−-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁻")
 
 DRAW = {b"Tj", b"TJ", b"'", b'"'}
 END = re.compile("[.!?:؟۔…。！？][\"”»)]*$")
+HYPHENED = re.compile(r"\b(?=(\w+-\w+))")
 HYPHEN = re.compile("(?<=\\w)(?:-| ?[\u2010\u00ad])$")
 
 
@@ -69,12 +70,16 @@ def without_furniture(pages: list[list[str]]) -> list[list[str]]:
 
 
 def joined(pages: list[list[str]]) -> tuple[str, tuple[int, ...]]:
-    """(text, offsets of its pages) of pages of lines: a paragraph a line, a word cut at a line's end whole again.
+    """(text, offsets of its pages) of pages of lines: a paragraph a line, a word cut at a line's end whole again; its hyphen
+    stays where the same word has it within a line.
 
     >>> joined([["Title", "", "The committee that was to de-", "cide met on a Tuesday, and it"], [], ["left."], ["Then I"]])
     ('Title\\nThe committee that was to decide met on a Tuesday, and it left.\\nThen I', (0, 64, 64, 70))
+    >>> joined([["a state-owned bank and its state-", "owned land, which is all that"]])[0]
+    'a state-owned bank and its state-owned land, which is all that'
     """
     lines = [(number, line) for number, page in enumerate(pages) for line in page]
+    hyphened = {word.lower() for _, line in lines for word in HYPHENED.findall(line)}
     pieces: list[str] = []
     first: dict[int, int] = {}
     for i, (number, line) in enumerate(lines):
@@ -85,7 +90,9 @@ def joined(pages: list[list[str]]) -> tuple[str, tuple[int, ...]]:
             if not lines[i - 1][1] or _ends(before, line, max(map(len, near))):
                 pieces.append("\n")
             elif HYPHEN.search(before) and line[0].islower():
-                pieces[-1] = HYPHEN.sub("", before)
+                whole = HYPHEN.sub("", before)
+                cut = "-".join(re.findall(r"\w+$", whole) + re.findall(r"^\w+", line)).lower()
+                pieces[-1] = f"{whole}-" if cut in hyphened else whole
             else:
                 pieces.append(" ")
         first.setdefault(number, len(pieces))
