@@ -4,14 +4,18 @@ from __future__ import annotations
 import math
 import re
 import unicodedata
+from bisect import bisect
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from itertools import accumulate, pairwise
 from operator import itemgetter
 from statistics import median_low
 from typing import Any, NamedTuple
 
 from rag.article import BULLET
+from rag.sentences import ROW
+from rag.tables import tables
 
 CONTROL = re.compile(r"[\0-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\ud800-\udfff\ufeff\ufffe\uffff]")
 FORM = re.compile("[\ufb00-\ufb06\ufb1d-\ufdf9\ufe70-\ufefc]")
@@ -27,8 +31,10 @@ GAP = re.compile(r"(?<!\s)\s++(?=[.,:;!?؟،؛)\]»](?:\W|$))|(?<=[(\[«])\s++")
 """Space where none is written: pypdf sees one where a mark comes from another font than the letter beside it."""
 MIRROR = str.maketrans("()[]{}<>«»‹›", ")(][}{><»«›‹")
 NUMBERS = re.compile(r"[\d\s,–−-]+", re.ASCII)
-RAISED = str.maketrans("0123456789−-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁻")
+RAISED, LEVEL = str.maketrans("0123456789−-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁻"), str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻", "0123456789-")
 
+WIDE = 0.75
+"""How wide a letter is of its height, at most, on average."""
 DRAW = {b"Tj", b"TJ", b"'", b'"'}
 END = re.compile("[.!?:؟۔…。！？][\"”»)]*$")
 HYPHENED = re.compile(r"\b(?=(\w+-\w+))")
@@ -42,10 +48,8 @@ def page_lines(page: Any) -> list[str]:
         texts = list(_reordered(drawn))
     else:
         texts = list(map(_written, drawn))
-    found = [
-        (one_line(FORM.sub(lambda form: unicodedata.normalize("NFKC", form[0]).strip(), text)), line[0].y)
-        for text, line in zip(texts, drawn, strict=True) if text.strip()
-    ]  # fmt: skip
+    found = [(_plain(text), line[0].y) for text, line in zip(texts, drawn, strict=True) if text.strip()]
+    found = _in_rows(found, _layout(page))
     falls = [above - below for (_, above), (_, below) in pairwise(found)]
     usual = median_low([fall for fall in falls if fall > 0] or [math.inf])
     lines: list[str] = []
@@ -119,11 +123,12 @@ def raised(text: str) -> str:
 
 
 class Piece(NamedTuple):
-    """Text that a PDF draws at one place, y upwards."""
+    """Text that a PDF draws at one place, y upwards, in letters of a size; in points."""
 
     x: float
     y: float
     text: str
+    size: float = 10.0
 
 
 def _drawn(page: Any) -> list[list[Piece]]:
@@ -136,12 +141,13 @@ def _drawn(page: Any) -> list[list[Piece]]:
         if operator in DRAW:
             place = tm[4] * cm[0] + tm[5] * cm[2] + cm[4], tm[4] * cm[1] + tm[5] * cm[3] + cm[5]
 
-    def visit(text: str, *_: Any) -> None:
+    def visit(text: str, cm: list[float], tm: list[float], _: Any, size: float) -> None:
+        high = size * math.hypot(*tm[2:4]) * math.hypot(*cm[2:4])
         for number, part in enumerate(text.split("\n")):
             if number:
                 lines.append([])
             if part:
-                lines[-1].append(Piece(*place, part))
+                lines[-1].append(Piece(*place, part, high))
 
     page.extract_text(visitor_operand_before=operate, visitor_text=visit)
     return lines
@@ -157,22 +163,60 @@ def _written(line: list[Piece]) -> str:
     return text
 
 
+def _plain(text: str) -> str:
+    return one_line(FORM.sub(lambda form: unicodedata.normalize("NFKC", form[0]).strip(), text))
+
+
+def _layout(page: Any) -> list[str]:
+    """The lines of a page, each letter where it stands on it; none where pypdf can't tell: the text has been read without."""
+    with suppress(Exception):
+        return page.extract_text(extraction_mode="layout").splitlines()
+    return []
+
+
+def _in_rows(lines: list[tuple[str, float]], layout: Sequence[str]) -> list[tuple[str, float]]:
+    """(text, y) of lines, of which those of a table are its rows where the PDF draws one after the other, as far as the layout
+    of the page tells: it may draw each cell as a line of its own.
+
+    >>> lines = [("Ships:", 90), ("Year", 80), ("Sum", 80), ("2021 4⁹", 70), ("2022", 60), ("5 m", 60)]
+    >>> _in_rows(lines, ["Ships:", "Year    Sum", "2021    49", "2022    5 m"])
+    [('Ships:', 90), ('| Year | Sum |', 80), ('| 2021 | 4⁹ |', 70), ('| 2022 | 5 m |', 60)]
+    """
+    for table in tables(layout):
+        starts = [*accumulate((len("".join(text.split())) for text, _ in lines), initial=0)]
+        letters = "".join("".join(text.split()) for text, _ in lines)
+        rows = [[_plain(cell) for cell in cells] for cells in table]
+        wanted = "".join("".join("".join(row).split()) for row in rows)
+        at = letters.translate(LEVEL).find(wanted)
+        if at in starts and at + len(wanted) in starts:
+            first, last = starts.index(at), starts.index(at + len(wanted))
+            drawn, made = iter(letters[at:]), []
+            for row in rows:
+                y = lines[bisect(starts, at) - 1][1]
+                at += len("".join("".join(row).split()))
+                cells = ("".join(c if c == " " else next(drawn) for c in cell) for cell in row)
+                made.append((f"| {' | '.join(cells)} |", y))
+            lines = [*lines[:first], *made, *lines[last:]]
+    return lines
+
+
 def _reordered(lines: Iterable[Iterable[Piece]]) -> Iterator[str]:
     """Lines as they are read, where some are written from right to left.
 
     A PDF places letters, from left to right in whatever language. pypdf turns the letters within a piece; the pieces of
     a line are for us to put in order: from the right, but what is written from left to right among them from the left.
     """
-    placed: list[list[tuple[float, int, str, str]]] = []
+    placed: list[list[tuple[float, float, int, str, str]]] = []
     letters = Counter[bool]()
     turned = False
     for line in lines:
         placed.append([])
-        for number, (x, _, text) in enumerate(line):
+        for number, (x, _, text, size) in enumerate(line):
             if strong := NEUTRAL.sub("", text):
                 turned = bool(RTL.search(strong))
                 letters[turned] += sum(map(str.isalpha, strong))
-            placed[-1] += ((x, number, kind, token) for kind, token in _tokens(text, turned))
+            end = x + WIDE * size * (len(text) + 1)
+            placed[-1] += ((x, end, number, kind, token) for kind, token in _tokens(text, turned))
     rightwards = letters[False] >= letters[True]
     for tokens in placed:
         tokens.sort(key=itemgetter(0))
@@ -180,21 +224,25 @@ def _reordered(lines: Iterable[Iterable[Piece]]) -> Iterator[str]:
         yield GAP.sub("", read)
 
 
-def _cells(tokens: list[tuple[float, int, str, str]]) -> Iterator[tuple[str, str]]:
-    """(kind, text) of tokens from the left, which have where they stand and as which piece they were drawn.
+def _cells(tokens: list[tuple[float, float, int, str, str]]) -> Iterator[tuple[str, str]]:
+    """(kind, text) of tokens from the left, which have where they stand, where they end at the latest, and as which piece they
+    were drawn.
 
-    What touches a number and was drawn after it, on its left, is another cell of a table: words are drawn on from the left.
-    Of two numbers with a hyphen between, the first is the right one among Arabic letters, though not among Hebrew ones.
+    What stands behind that end is another cell of a table, and so is what touches a number and was drawn after it, on its left:
+    words are drawn on from the left. Of two numbers with a hyphen between, the first is the right one among Arabic letters,
+    though not among Hebrew ones.
 
-    >>> list(_cells([(202, 1, "L", "12.5"), (284, 0, "L", "180,000")]))
+    >>> list(_cells([(202, 290, 1, "L", "12.5"), (284, 390, 0, "L", "180,000")]))
     [('L', '12.5'), ('R', ' '), ('L', '180,000')]
-    >>> list(_cells([(202, 0, "L", "2025"), (230, 1, "N", "-"), (237, 2, "L", "2024"), (260, 3, "R", " في")]))
+    >>> list(_cells([(202, 238, 0, "R", "السفن"), (284, 320, 1, "R", "الدخل")]))
+    [('R', 'السفن'), ('R', ' '), ('R', 'الدخل')]
+    >>> list(_cells([(202, 240, 0, "L", "2025"), (230, 250, 1, "N", "-"), (237, 270, 2, "L", "2024"), (260, 300, 3, "R", " في")]))
     [('L', '2025'), ('R', '-'), ('L', '2024'), ('R', ' في')]
     """
     arabic = any(ARABIC.search(token) for *_, token in tokens)
-    for i, (_, drawn, kind, token) in enumerate(tokens):
-        before, after = (tokens[at][2:] if 0 <= at < len(tokens) else ("", "") for at in (i - 1, i + 1))
-        if i and tokens[i - 1][1] > drawn and {before[0], kind} in ({"L"}, {"L", "R"}):
+    for i, (x, _, drawn, kind, token) in enumerate(tokens):
+        before, after = (tokens[at][3:] if 0 <= at < len(tokens) else ("", "") for at in (i - 1, i + 1))
+        if i and (tokens[i - 1][1] < x or tokens[i - 1][2] > drawn and {before[0], kind} in ({"L"}, {"L", "R"})):
             yield "R", " "
         turns = arabic and token in ("-", "–") and DIGITS.fullmatch(before[1]) and DIGITS.fullmatch(after[1])
         yield "R" if turns else kind, token
@@ -252,7 +300,7 @@ def _numberless(line: str) -> str:
 
 
 def _ends(line: str, following: str, width: int) -> bool:
-    """Whether a line is the last of its paragraph: it is shorter than the lines near it are wide, or a list goes on."""
-    if BULLET.match(following):
+    """Whether a line is the last of its paragraph: it is shorter than the lines near it are wide, or a list or table goes on."""
+    if BULLET.match(following) or ROW.match(line) or ROW.match(following):
         return True
     return len(line) < 0.9 * width if END.search(line) else len(line) < 0.6 * width and not following[0].islower()

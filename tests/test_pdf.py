@@ -5,6 +5,7 @@ import pypdf
 import pytest
 
 from rag import Article, ArticleError, documents
+from rag.context import needed
 from rag.documents import PDF, Extracted, read
 from tests.test_documents import file, of_pdf, pdf, stream
 
@@ -25,6 +26,27 @@ def test_a_number_above_the_line_is_not_part_of_the_number_before_it():
     row = [(50, 710, "2023"), (100, 713, " 188"), (150, 710, " million of all")]
     found = of_pdf([(50, 750, "It cost 64"), (110, 754, "2"), (116, 750, " million in the year 2023."), *row])
     assert found.text == "It cost 64² million in the year 2023. 2023 188 million of all"
+
+
+TABLE = [("", "2022", "2023 a"), ("Income", "5 m", "6.1 m"), ("Debt", "", "2 m"), ("Ships", "180,000", "98")]
+
+
+@pytest.mark.parametrize(("behind", "note"), [("", "¹"), (" ", " 1")])
+def test_a_row_of_a_table_is_a_line_with_bars_between_its_cells_as_they_stand(behind, note):
+    cells = [(50 + 150 * i, 720 - 14 * r, cell + behind) for r, row in enumerate(TABLE) for i, cell in enumerate(row) if cell]
+    above, below = "The port has published what it earned, and what it owes:", "All of it went into a new quay and into ships."
+    cells.insert(-1, (242, 681, "1"))
+    found = of_pdf([(50, 734, above), *cells, (50, 664, below)])
+    assert found.text.split("\n") == [
+        above, "|  | 2022 | 2023 a |", "| Income | 5 m | 6.1 m |", "| Debt |  | 2 m |", f"| Ships | 180,000{note} | 98 |", below,
+    ]  # fmt: skip
+    article = Article.from_text(found.text)
+    assert [needed(article, i) for i in range(6)] == [None, None, 1, 1, 1, None]
+
+
+def test_what_stands_in_columns_is_no_table_where_the_pdf_draws_one_after_the_other():
+    columns = [(50 + 200 * i, 720 - 14 * r, f"Line {r} of column {i}") for i in range(2) for r in range(4)]
+    assert "|" not in of_pdf(columns).text
 
 
 def test_a_wide_gap_ends_a_paragraph():
@@ -91,10 +113,11 @@ def test_arabic_is_read_from_the_right_however_a_pdf_draws_it(pieces, line):
     [
         ([(200, "2022"), (150, "180"), (100, "12.5")], "2022 180 12.5"),
         ([(200, signs("تضفر")), (150, "180"), (100, "12.5")], "رفضت 180 12.5"),
+        ([(200, signs("تضفر")), (100, signs("وكسﻮﻣ"))], "رفضت موسكو"),
         ([(100, "2025"), (124, "-"), (130, "2024"), (154, " "), (160, signs("تضفر"))], "رفضت 2024-2025"),
     ],
 )
-def test_the_numbers_of_an_arabic_row_stay_apart_and_a_range_is_read_from_the_right(drawn, line):
+def test_the_cells_of_an_arabic_row_stay_apart_and_a_range_is_read_from_the_right(drawn, line):
     row = [(x, 700, text) for x, text in drawn]
     found = of_pdf([*row, (50, 600, signs("وكسﻮﻣ تضفر"))], letters=ARABIC)
     assert found.text.replace("\n", " ") == f"{line} رفضت موسكو"
