@@ -25,6 +25,7 @@ def _started(tmp_path):
         processes.append(subprocess.Popen(line, text=True, env=environment, **pipes, **options))
         return processes[-1]
 
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # `make test &` has it ignored, and what is started here would too
     yield start
     for process in processes:
         process.kill()
