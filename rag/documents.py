@@ -24,6 +24,7 @@ from rag.article import decode
 from rag.errors import ArticleError
 from rag.omissions import CLOCK, FRONT
 from rag.pdf import CONTROL, joined, one_line, page_lines, raised, without_furniture
+from rag.tables import CELL, barred
 
 MAX_BYTES = 20_000_000
 MAX_PAGES = 500
@@ -33,8 +34,6 @@ MAX_RATIO = 200
 SECONDS = 120
 MEMORY = 2_000_000_000
 LABEL = 200
-CELL = 100
-"""Characters of a table's cell, at most; in longer ones the parts of a page stand side by side."""
 READERS = 2
 """Documents that are read at a time; the others wait. Each may take so much memory."""
 
@@ -316,7 +315,7 @@ def _as_row(paragraphs: list[list[str]], begins: list[int]) -> None:
     """
     cells = [" ".join(" ".join(map("".join, paragraphs[a:b])).split()) for a, b in pairwise([*begins, len(paragraphs)])]
     if len(cells) > 1 and max(map(len, cells)) <= CELL:
-        paragraphs[begins[0] :] = [[f"| {' | '.join(cells)} |"]]
+        paragraphs[begins[0] :] = [[barred(cells)]]
 
 
 def _unzipped(data: bytes, name: str) -> BytesIO:

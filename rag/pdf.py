@@ -8,14 +8,14 @@ from bisect import bisect
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
-from itertools import accumulate, pairwise
+from itertools import accumulate, chain, pairwise
 from operator import itemgetter
 from statistics import median_low
 from typing import Any, NamedTuple
 
 from rag.article import BULLET
 from rag.sentences import ROW
-from rag.tables import tables
+from rag.tables import barred, tables
 
 CONTROL = re.compile(r"[\0-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\ud800-\udfff\ufeff\ufffe\uffff]")
 FORM = re.compile("[\ufb00-\ufb06\ufb1d-\ufdf9\ufe70-\ufefc]")
@@ -38,6 +38,7 @@ WIDE = 0.75
 DRAW = {b"Tj", b"TJ", b"'", b'"'}
 END = re.compile("[.!?:؟۔…。！？][\"”»)]*$")
 HYPHENED = re.compile(r"\b(?=(\w+-\w+))")
+"""Two words with a hyphen: state-of, of-the and the-art of state-of-the-art."""
 HYPHEN = re.compile("(?<=\\w)(?:-| ?[\u2010\u00ad])$")
 
 
@@ -128,7 +129,7 @@ class Piece(NamedTuple):
     x: float
     y: float
     text: str
-    size: float = 10.0
+    size: float
 
 
 def _drawn(page: Any) -> list[list[Piece]]:
@@ -155,7 +156,7 @@ def _drawn(page: Any) -> list[list[Piece]]:
 
 def _written(line: list[Piece]) -> str:
     """The text of a line that is written from left to right; a short number above it, right behind a letter, is raised."""
-    base = max(line, key=lambda piece: len(piece.text), default=Piece(0, 0, "")).y
+    base = max(line, key=lambda piece: len(piece.text), default=Piece(0, 0, "", 0)).y
     text = ""
     for piece in line:
         above = piece.y > base + 1 and len(piece.text) <= 3 and text[-1:].strip() and piece.text[0].strip()
@@ -164,6 +165,7 @@ def _written(line: list[Piece]) -> str:
 
 
 def _plain(text: str) -> str:
+    """Text on one line, in letters as other texts have them."""
     return one_line(FORM.sub(lambda form: unicodedata.normalize("NFKC", form[0]).strip(), text))
 
 
@@ -183,21 +185,24 @@ def _in_rows(lines: list[tuple[str, float]], layout: Sequence[str]) -> list[tupl
     [('Ships:', 90), ('| Year | Sum |', 80), ('| 2021 | 4⁹ |', 70), ('| 2022 | 5 m |', 60)]
     """
     for table in tables(layout):
-        starts = [*accumulate((len("".join(text.split())) for text, _ in lines), initial=0)]
-        letters = "".join("".join(text.split()) for text, _ in lines)
-        rows = [[_plain(cell) for cell in cells] for cells in table]
-        wanted = "".join("".join("".join(row).split()) for row in rows)
+        rows = [row for cells in table if any(row := [_plain(cell) for cell in cells])]
+        letters, wanted = _letters(*(text for text, _ in lines)), _letters(*chain(*rows))
+        starts = [*accumulate((len(_letters(text)) for text, _ in lines), initial=0)]
         at = letters.translate(LEVEL).find(wanted)
         if at in starts and at + len(wanted) in starts:
             first, last = starts.index(at), starts.index(at + len(wanted))
             drawn, made = iter(letters[at:]), []
             for row in rows:
                 y = lines[bisect(starts, at) - 1][1]
-                at += len("".join("".join(row).split()))
-                cells = ("".join(c if c == " " else next(drawn) for c in cell) for cell in row)
-                made.append((f"| {' | '.join(cells)} |", y))
+                at += len(_letters(*row))
+                made.append((barred("".join(c if c == " " else next(drawn) for c in cell) for cell in row), y))
             lines = [*lines[:first], *made, *lines[last:]]
     return lines
+
+
+def _letters(*texts: str) -> str:
+    """Texts without their spaces."""
+    return "".join("".join(texts).split())
 
 
 def _reordered(lines: Iterable[Iterable[Piece]]) -> Iterator[str]:

@@ -1,15 +1,28 @@
-"""The tables among the lines of a page on which each letter stands where it is printed."""
+"""Rows of tables, and the tables among the lines of a page on which each letter stands where it is printed."""
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 
+from rag.article import BULLET
+
+CELL = 100
+"""Characters of a table's cell, at most; in longer ones the parts of a page stand side by side."""
 ROWS, GUTTER, COLUMNS = 3, 4, 1_000
 """Rows of a table, at least; columns of letters that are blank between two of its cells, in one row at least; those of a page."""
-BULLETED = re.compile(r"^\s*(?:[•▪◦●‣·*–—-]|\(?\w{1,3}[.)]|\d+(?:\.\d+)+)\s+")
+BULLETED = re.compile(rf"^\s*(?:{BULLET.pattern}|\(?\w{{1,3}}[.)]\s|\d+(?:\.\d+)+\s)\s*")
 INNER = re.compile("(?<=x) {2,}(?=x)")
 APART = re.compile(r"\S {2,}\S")
+
+
+def barred(cells: Iterable[str]) -> str:
+    """A row as text.
+
+    >>> barred(["Year", "", "Ships"])
+    '| Year |  | Ships |'
+    """
+    return f"| {' | '.join(cells)} |"
 
 
 def tables(lines: Sequence[str]) -> Iterator[list[list[str]]]:
@@ -53,11 +66,13 @@ def _mask(line: str, before: str, width: int) -> str:
 def _end(lines: Sequence[str], masks: Sequence[str], first: int) -> int:
     """Behind the last line that leaves blank what those from the first one on do, and that has more than one cell."""
     last, common = first + 1, masks[first]
-    while last < len(lines) and (gutters := INNER.findall(common)):
-        narrower = "".join(map(max, common, masks[last]))
-        if len(INNER.findall(narrower)) < len(gutters):
+    gutters = len(INNER.findall(common))
+    while gutters and last < len(lines):
+        common = "".join(map(max, common, masks[last]))
+        left = len(INNER.findall(common))
+        if left < gutters:
             break
-        common, last = narrower, last + 1
+        gutters, last = left, last + 1
     while last > first + 1 and not APART.search(lines[last - 1]):
         last -= 1
     return last

@@ -7,6 +7,8 @@ import pytest
 from rag import Article, ArticleError, documents
 from rag.context import needed
 from rag.documents import PDF, Extracted, read
+from rag.pdf import _in_rows, page_lines
+from rag.tables import tables
 from tests.test_documents import file, of_pdf, pdf, stream
 
 
@@ -47,6 +49,24 @@ def test_a_row_of_a_table_is_a_line_with_bars_between_its_cells_as_they_stand(be
 def test_what_stands_in_columns_is_no_table_where_the_pdf_draws_one_after_the_other():
     columns = [(50 + 200 * i, 720 - 14 * r, f"Line {r} of column {i}") for i in range(2) for r in range(4)]
     assert "|" not in of_pdf(columns).text
+
+
+def test_a_heading_between_two_tables_is_of_none_and_a_page_too_wide_has_none():
+    first, second = ["a1     b1", "a2     b2", "a3     b3"], ["c1     d1", "c2     d2", "c3     d3"]
+    rows = [[["a1", "b1"], ["a2", "b2"], ["a3", "b3"]], [["c1", "d1"], ["c2", "d2"], ["c3", "d3"]]]
+    assert list(tables([*first, "", "Fees", *second])) == rows
+    assert list(tables(first[:2])) == list(tables([line.replace(" ", " " * 200) for line in first])) == []
+
+
+def test_a_page_whose_layout_cannot_be_told_is_read_without(monkeypatch):
+    page = pypdf.PdfReader(io.BytesIO(pdf([(50, 750, "Moscow refused.")]))).pages[0]
+    monkeypatch.setattr(page, "_layout_mode_text", lambda *_, **__: 1 / 0)
+    assert page_lines(page) == ["Moscow refused."]
+
+
+def test_a_row_of_signs_that_are_none_is_no_row():
+    layout = ["a     b", "c     d", "e     f", "\x01     \x02"]
+    assert _in_rows([("a b", 9), ("c d", 8), ("e f", 7)], layout) == [("| a | b |", 9), ("| c | d |", 8), ("| e | f |", 7)]
 
 
 def test_a_wide_gap_ends_a_paragraph():
